@@ -1,0 +1,105 @@
+"""The record of a cohort: one pyarrow table, one row a network. What the ledger keeps and MLflow shows.
+
+Factor columns repeat the spec, so that analysis needs no parsing. Everything measured as a curve is a list column, whole:
+thresholds are chosen in the analysis, never in the run.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+RECORD_VERSION = 1
+
+FACTORS = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("preprocessing", pa.string()),
+        ("architecture", pa.string()),
+        ("width", pa.float64()),
+        ("unshared", pa.bool_()),
+        ("constant_filters", pa.bool_()),
+        ("optimizer", pa.string()),
+        ("learning_rate", pa.float64()),
+        ("batch_size", pa.int64()),
+        ("max_epochs", pa.int64()),
+        ("stopping", pa.string()),
+        ("stopping_split", pa.string()),
+        ("precision", pa.string()),
+        ("initializer", pa.string()),
+        ("init_seed", pa.int64()),
+        ("data_seed", pa.int64()),
+        ("order_seed", pa.int64()),
+        ("prune_seed", pa.int64()),
+    ]
+)
+
+OVERLAP = pa.struct(
+    [
+        ("layer", pa.string()),
+        ("weights", pa.int64()),  # weights in the layer
+        ("smallest", pa.int64()),  # how many of them the smallest 40 % are
+        ("common", pa.int64()),  # how many are among the smallest both before and after training
+    ]
+)
+ACTIVATIONS = pa.struct(
+    [
+        ("layer", pa.string()),
+        ("units", pa.int64()),
+        ("hoyer", pa.float64()),  # mean over images of the Hoyer sparsity over units
+        ("selectivity", pa.float64()),  # mean over units: largest class mean minus mean of the others (the paper's form)
+        ("selectivity_normalized", pa.float64()),  # the same divided by the sum of the two (Morcos et al. 2018)
+    ]
+)
+
+RESULTS = pa.schema(
+    [
+        ("status", pa.string()),  # "finished" or "diverged" (a loss or weight was not finite)
+        ("converged", pa.bool_()),  # the stopping rule was met (false: the epochs ran out, or diverged)
+        ("epochs", pa.int64()),  # epochs trained
+        ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)
+        ("parameters", pa.int64()),  # true count of all trainable numbers
+        ("weights", pa.int64()),  # true count of prunable weights (kernels, no biases, no batch norm)
+        ("table1_count", pa.int64()),  # the density paper's way of counting (its Table 1); 0 where it has none
+        ("train_loss", pa.float64()),  # at stopped_epoch: mean batch loss over that epoch
+        ("validation_loss", pa.float64()),
+        ("validation_accuracy", pa.float64()),  # fractions in [0, 1], here and below
+        ("test_loss", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("curve_epoch", pa.list_(pa.int64())),
+        ("curve_train_loss", pa.list_(pa.float64())),
+        ("curve_train_accuracy", pa.list_(pa.float64())),
+        ("curve_validation_loss", pa.list_(pa.float64())),
+        ("curve_validation_accuracy", pa.list_(pa.float64())),
+        ("prune_removed", pa.list_(pa.float64())),  # requested fraction removed of each layer: 0, 0.02, ..., 1
+        ("prune_weights_left", pa.list_(pa.int64())),  # weights left over all layers, true count
+        ("prune_validation_accuracy", pa.list_(pa.float64())),
+        ("prune_validation_loss", pa.list_(pa.float64())),
+        ("overlap", pa.list_(OVERLAP)),  # empty where not measured
+        ("activations", pa.list_(ACTIVATIONS)),
+        ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
+        ("validation_size", pa.int64()),
+    ]
+)
+
+PROVENANCE = pa.schema(
+    [
+        ("record_version", pa.int64()),
+        ("cohort_id", pa.string()),  # hash of the network ids that were trained together
+        ("spec", pa.string()),  # the NetworkSpec as canonical JSON
+        ("data_digest", pa.string()),  # sha256 over images and labels
+        ("seconds_training", pa.float64()),  # this network's share of its cohort's wall time
+        ("seconds_pruning", pa.float64()),
+        ("seconds_measuring", pa.float64()),
+        ("device", pa.string()),
+        ("torch_version", pa.string()),
+        ("git_commit", pa.string()),  # empty outside a git checkout
+        ("git_dirty", pa.bool_()),
+    ]
+)
+
+SCHEMA = pa.schema([pa.field("network_id", pa.string()), *FACTORS, *RESULTS, *PROVENANCE])
+
+
+def diverged(record: pa.Table) -> int:
+    """Number of networks in a record that diverged."""
+    return sum(status == "diverged" for status in record["status"].to_pylist())
