@@ -1,0 +1,187 @@
+"""Many networks of one shape as one stacked module.
+
+Legend of shapes: N networks, R rows of the stack (R >= N), B images a batch, C classes.
+
+A cohort runs in one of two ways, which callers never see:
+
+- `stack`: parameters are tensors [R, ...] and `torch.func.vmap` runs the plain module over them: batched products.
+- `loop`: the same stacked tensors, one network after the other: small convolutions are twice as fast so on a CPU.
+
+Results do not depend on the packing. On a CPU they are bit-equal, for which a stack never has fewer than two rows
+(a ghost of the first fills up: a single network runs the same kernels) and hidden layers are padded to
+multiples of 16 units (64 bytes), whose weights are and stay zero. On a GPU the libraries choose kernels by size, and
+equality holds to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from raydensity import models
+from raydensity.initializers import initial_parameters
+from raydensity.spec import MLP, NetworkSpec
+
+ALIGNMENT = 16  # float32 numbers in 64 bytes
+
+State = dict[str, Tensor]
+
+
+class Cohort:
+    """The networks of `specs` (all of one `cohort_key`) on one device, freshly initialised.
+
+    `parameters` and `buffers` map names to stacked tensors [R, ...]; `gradients` is filled by `loss_and_gradients`.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[NetworkSpec],
+        *,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        assert len({spec.cohort_key for spec in specs}) == 1, "networks of one cohort must share their cohort_key"
+        first = specs[0]
+        self.size = len(specs)
+        self.device = torch.device(device)
+        self.precision = first.training.precision
+        on_cpu = self.device.type == "cpu"
+        self.stacked = isinstance(first.architecture, MLP) or not on_cpu
+        self.rows = max(self.size, 2) if self.stacked else self.size
+        with torch.device("meta"):
+            self.model = models.build(
+                first.architecture,
+                input_shape=input_shape,
+                classes=classes,
+                unit_multiple=ALIGNMENT if self.stacked else 1,
+            )
+            exact = models.build(first.architecture, input_shape=input_shape, classes=classes)
+        self.shapes = {name: tuple(p.shape) for name, p in exact.named_parameters()}
+        self.parameters = {name: self._allocate(tuple(p.shape), p.dtype) for name, p in self.model.named_parameters()}
+        self.buffers = {name: self._allocate(tuple(b.shape), b.dtype) for name, b in self.model.named_buffers()}
+        self.gradients: State = {}
+        for index, spec in enumerate(specs):
+            state = initial_parameters(self.shapes, spec.initializer, spec.init_seed)
+            state |= {name: torch.ones(b.shape[1:]) for name, b in self.buffers.items() if name.endswith("running_var")}
+            self.load(index, state)
+        self._make_leaves()
+
+    def _allocate(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Zeros [R, *shape]; the matrices of dense layers are stored [R, in, out], which their products read faster."""
+        if len(shape) == 2 and self.stacked:
+            return torch.zeros(self.rows, shape[1], shape[0], dtype=dtype, device=self.device).transpose(1, 2)
+        return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
+
+    def _make_leaves(self) -> None:
+        """Prepare autograd: stacked leaves, or in a loop one leaf a network, a view whose gradient is a view as well."""
+        if self.stacked:
+            self.parameters = {name: p.detach().requires_grad_() for name, p in self.parameters.items()}
+            return
+        self.gradients = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        self._leaves = []
+        for row in range(self.rows):
+            leaves = {name: p.detach()[row].requires_grad_() for name, p in self.parameters.items()}
+            for name, leaf in leaves.items():
+                leaf.grad = self.gradients[name][row]
+            self._leaves.append(leaves)
+
+    # Networks in and out of the stack -------------------------------------------------------------------------------
+
+    def weights(self, name: str, stacked: Tensor | None = None) -> Tensor:
+        """View [N, *shape] of one parameter (or of a tensor stacked like it) without ghost and padding."""
+        tensor = self.parameters[name].detach() if stacked is None else stacked
+        return tensor[(slice(self.size), *(slice(length) for length in self.shapes[name]))]
+
+    def prunable(self) -> list[str]:
+        """Names of the kernels, in the order of the layers."""
+        return [name for name, shape in self.shapes.items() if models.is_prunable(name, shape)]
+
+    def state(self, index: int) -> State:
+        """Copy of one network's parameters and buffers, by name and in their exact shapes."""
+        state = {name: self.weights(name)[index].clone(memory_format=torch.contiguous_format) for name in self.shapes}
+        return state | {name: b[index].clone() for name, b in self.buffers.items()}
+
+    @torch.no_grad()
+    def load(self, index: int, state: State) -> None:
+        """Overwrite one network with a state as `state` gives it; names that it lacks stay as they are."""
+        for name, value in state.items():
+            target = self.weights(name) if name in self.shapes else self.buffers[name]
+            target[index].copy_(value)
+        if index == 0 and self.rows > self.size:
+            for stacked in (*self.parameters.values(), *self.buffers.values()):
+                stacked.detach()[1].copy_(stacked.detach()[0])
+
+    @torch.no_grad()
+    def keep(self, indices: Sequence[int], *slots: State) -> None:
+        """Drop all networks but `indices`; `slots` are further stacks (of an optimiser), shrunk in place with them."""
+        assert indices
+        self.size = len(indices)
+        self.rows = max(self.size, 2) if self.stacked else self.size
+        chosen = torch.tensor([*indices, *indices[:1]][: self.rows], device=self.device)
+        for stack in (self.parameters, self.buffers, *slots):
+            for name, old in stack.items():
+                new = self._allocate(tuple(old.shape[1:]), old.dtype)
+                stack[name] = new.copy_(old.detach()[chosen])
+        self._make_leaves()
+
+    # Computation ----------------------------------------------------------------------------------------------------
+
+    def _fill(self, tensor: Tensor) -> Tensor:
+        """[N, ...] -> [R, ...]: the ghost gets what the first network gets."""
+        return tensor if self.rows == self.size else torch.cat([tensor, tensor[:1]])
+
+    def _call(self, parameters: State, buffers: State, images: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False):
+            return functional_call(self.model, {**parameters, **buffers}, (images,)).float()
+
+    def loss_and_gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One forward and backward pass in training mode, batch-norm statistics updated.
+
+        images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
+        `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`.
+        """
+        self.model.train()
+        if self.stacked:
+            labels = self._fill(labels)
+            logits = vmap(self._call)(self.parameters, self.buffers, self._fill(images))
+            losses = cross_entropy(logits, labels).mean(1)
+            gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
+            self.gradients = dict(zip(self.parameters, gradients, strict=True))
+            return losses.detach()[: self.size], (logits.argmax(2) == labels).sum(1)[: self.size]
+        results = []
+        for gradient in self.gradients.values():
+            gradient.zero_()
+        for row, leaves in enumerate(self._leaves):
+            logits = self._call(leaves, {name: b[row] for name, b in self.buffers.items()}, images[row])
+            loss = F.cross_entropy(logits, labels[row])
+            loss.backward()
+            results.append((loss.detach(), (logits.argmax(1) == labels[row]).sum()))
+        losses, correct = zip(*results, strict=True)
+        return torch.stack(losses), torch.stack(correct)
+
+    @torch.no_grad()
+    def logits(self, images: Tensor, parameters: State | None = None) -> Tensor:
+        """Forward pass in evaluation mode: images [N, B, ...] -> [N, B, C]; `parameters` may replace the cohort's own."""
+        self.model.eval()
+        parameters = self.parameters if parameters is None else parameters
+        if self.stacked:
+            return vmap(self._call)(parameters, self.buffers, self._fill(images))[: self.size]
+        rows = range(self.rows)
+        one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
+        return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
+
+    def network(self, index: int, *, input_shape: tuple[int, int, int], spec: NetworkSpec, classes: int) -> nn.Module:
+        """One network as a plain module of its own, in evaluation mode."""
+        network = models.build(spec.architecture, input_shape=input_shape, classes=classes)
+        network.load_state_dict(self.state(index))
+        return network.to(self.device).eval()
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Softmax cross-entropy of each image: logits [N, B, C], labels [N, B] -> [N, B]."""
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)

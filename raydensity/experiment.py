@@ -1,0 +1,223 @@
+"""One cohort from specs to a record: train, prune, measure. Knows neither Ray nor MLflow."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from raydensity import data, models
+from raydensity.checkpoints import CURVES
+from raydensity.checkpoints import Progress as NetworkProgress
+from raydensity.cohort import Cohort
+from raydensity.data import Dataset
+from raydensity.evaluation import evaluate, gather
+from raydensity.initializers import initial_parameters
+from raydensity.measures.activations import class_selectivity, hoyer_sparsity
+from raydensity.measures.overlap import overlap
+from raydensity.models import counts
+from raydensity.provenance import git_state
+from raydensity.pruning.magnitude import trajectory
+from raydensity.record import RECORD_VERSION, SCHEMA
+from raydensity.spec import NetworkSpec, content_hash
+from raydensity.training import train
+
+MEASURE_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a cohort is: `networks_done` of `networks` have met their stopping rule."""
+
+    epoch: int
+    max_epochs: int
+    networks: int
+    networks_done: int
+
+
+def cohort_id(specs: Sequence[NetworkSpec]) -> str:
+    """Hash of the ids of the networks that train together, whatever their order."""
+    return content_hash(sorted(spec.id for spec in specs))
+
+
+def run_cohort(
+    specs: Sequence[NetworkSpec],
+    *,
+    device: str = "cpu",
+    data_root: Path | None = None,
+    checkpoints: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> pa.Table:
+    """Train, prune and measure the networks of one cohort: a table with `record.SCHEMA`, one row a network.
+
+    `checkpoints` is a folder from which an interrupted cohort goes on. On a CPU it sets torch to one thread: cores
+    are used by cohorts side by side, and the number of threads would change the last bits. Raises ValueError for a
+    data set that cannot be loaded or a width that leaves a layer empty.
+    """
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(1)
+    else:  # TF32 would not be fp32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    dataset = data.load(specs[0].dataset, data_root=data_root, device=device)
+
+    def report(epoch: int, done: int) -> None:
+        if on_progress:
+            on_progress(Progress(epoch, specs[0].training.max_epochs, len(specs), done))
+
+    clock = time.monotonic()
+    trained = train(
+        specs, dataset, device=torch.device(device), checkpoint_folder=checkpoints, on_epoch=report
+    )
+    seconds = {"seconds_training": time.monotonic() - clock, "seconds_pruning": 0.0, "seconds_measuring": 0.0}
+    rows = [_training_columns(one) for one in trained]
+    alive = [index for index, one in enumerate(trained) if one.kept is not None]
+    if alive:
+        cohort = _trained_cohort([specs[i] for i in alive], [trained[i] for i in alive], dataset, device)
+        validation = torch.stack([data.split(dataset, specs[i].data_seed)[1] for i in alive])
+        clock = time.monotonic()
+        pruned = _pruning_columns(cohort, dataset, validation, specs[0])
+        seconds["seconds_pruning"] = time.monotonic() - clock
+        clock = time.monotonic()
+        measured = _measured_columns(cohort, dataset, validation, [specs[i] for i in alive])
+        seconds["seconds_measuring"] = time.monotonic() - clock
+        for index, pruning, measures in zip(alive, pruned, measured, strict=True):
+            rows[index] |= pruning | measures
+    common = _common_columns(specs, dataset, device) | {key: value / len(specs) for key, value in seconds.items()}
+    table = [
+        {"network_id": spec.id, **spec.factors(), **common, "spec": spec.model_dump_json(), **row}
+        for spec, row in zip(specs, rows, strict=True)
+    ]
+    return pa.Table.from_pylist(table, schema=SCHEMA)
+
+
+def _trained_cohort(
+    specs: Sequence[NetworkSpec], trained: Sequence[NetworkProgress], dataset: Dataset, device: str
+) -> Cohort:
+    """The cohort with the weights that each network kept."""
+    description = dataset.description
+    cohort = Cohort(specs, input_shape=description.input_shape, classes=description.classes, device=device)
+    for index, one in enumerate(trained):
+        assert one.kept is not None
+        cohort.load(index, one.kept)
+    return cohort
+
+
+def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:
+    """What all networks of the cohort share: counts and provenance."""
+    shape = {"input_shape": dataset.description.input_shape, "classes": dataset.description.classes}
+    with torch.device("meta"):
+        model = models.build(specs[0].architecture, **shape)
+    commit, dirty = git_state()
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "cpu"
+    return {
+        "parameters": counts.parameter_count(model),
+        "weights": counts.weight_count(model),
+        "table1_count": counts.table1_count(specs[0].architecture, **shape),
+        "validation_size": dataset.description.validation_size,
+        "record_version": RECORD_VERSION,
+        "cohort_id": cohort_id(specs),
+        "data_digest": dataset.digest,
+        "device": name,
+        "torch_version": str(torch.__version__),
+        "git_commit": commit,
+        "git_dirty": dirty,
+    }
+
+
+def _training_columns(one: NetworkProgress) -> dict[str, Any]:
+    kept = one.kept_epoch - 1
+    curves = {f"curve_{name}": one.curves[name] for name in CURVES}
+    final = {
+        name: one.curves[name][kept] if one.kept_epoch else math.nan
+        for name in ("train_loss", "validation_loss", "validation_accuracy")
+    }
+    return {
+        "status": "diverged" if one.diverged else "finished",
+        "converged": one.converged,
+        "epochs": one.epoch,
+        "stopped_epoch": one.kept_epoch,
+        **final,
+        "curve_epoch": list(range(1, one.epoch + 1)),
+        **curves,
+    }
+
+
+def _pruning_columns(
+    cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec
+) -> list[dict[str, Any]]:
+    path = trajectory(cohort, dataset, validation, spec.preprocessing, step=spec.pruning.step)
+    return [
+        {
+            "prune_removed": path.removed,
+            "prune_weights_left": path.weights_left,
+            "prune_validation_accuracy": path.accuracy[index].tolist(),
+            "prune_validation_loss": path.loss[index].tolist(),
+        }
+        for index in range(cohort.size)
+    ]
+
+
+def _measured_columns(
+    cohort: Cohort, dataset: Dataset, validation: Tensor, specs: Sequence[NetworkSpec]
+) -> list[dict[str, Any]]:
+    preprocessing, wanted = specs[0].preprocessing, specs[0].measures
+    everything = torch.arange(len(dataset.test_labels), device=cohort.device).expand(cohort.size, -1)
+    tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
+    rows: list[dict[str, Any]] = [
+        {"test_loss": loss, "test_accuracy": accuracy}
+        for loss, accuracy in zip(tested.loss.tolist(), tested.accuracy.tolist(), strict=True)
+    ]
+    if "correctness" in wanted:
+        answers = evaluate(cohort, dataset, validation, preprocessing).correct.cpu().numpy()
+        for row, own in zip(rows, answers, strict=True):
+            row["correctness"] = np.packbits(own).tobytes()
+    shape = {"input_shape": dataset.description.input_shape, "classes": dataset.description.classes}
+    for index, (row, spec) in enumerate(zip(rows, specs, strict=True)):
+        if "overlap" in wanted:
+            initial = initial_parameters(cohort.shapes, spec.initializer, spec.init_seed)
+            row["overlap"] = [
+                {"layer": name.removesuffix(".weight"), **overlap(initial[name], trained.cpu())._asdict()}
+                for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())
+            ]
+        if "activations" in wanted:
+            network = cohort.network(index, spec=spec, **shape)
+            row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
+    return rows
+
+
+@torch.no_grad()
+def _activation_rows(
+    network: nn.Module, dataset: Dataset, validation: Tensor, preprocessing: str
+) -> list[dict[str, Any]]:
+    """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is a map, averaged over positions."""
+    hoyer: dict[str, list[Tensor]] = {}
+    units: dict[str, list[Tensor]] = {}
+    labels = []
+    for part in validation.split(MEASURE_CHUNK):
+        images, own = gather(dataset, part[None], preprocessing)
+        labels.append(own[0])
+        for layer, output in network.activations(images[0]).items():  # type: ignore[operator]
+            hoyer.setdefault(layer, []).append(hoyer_sparsity(output.flatten(1)))
+            units.setdefault(layer, []).append(output.flatten(2).mean(2) if output.ndim == 4 else output)
+    rows = []
+    for layer, parts in units.items():
+        activations = torch.cat(parts)
+        selective = class_selectivity(activations, torch.cat(labels), classes=dataset.description.classes)
+        rows.append(
+            {
+                "layer": layer,
+                "units": activations.shape[1],
+                "hoyer": torch.cat(hoyer[layer]).nanmean().item(),
+                "selectivity": selective.plain.mean().item(),
+                "selectivity_normalized": selective.normalized.mean().item(),
+            }
+        )
+    return rows

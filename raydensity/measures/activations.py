@@ -1,0 +1,45 @@
+"""Sparsity and selectivity of hidden units (density paper, section 5.3). Shapes: M images, U units, K classes."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Selectivity(NamedTuple):
+    """Class selectivity of each unit [U]: the paper's form, and normalised by the sum of its two terms."""
+
+    plain: Tensor
+    normalized: Tensor
+
+
+def hoyer_sparsity(vectors: Tensor) -> Tensor:
+    """(sqrt(n) - L1 / L2) / (sqrt(n) - 1) of each row [M, n] -> [M]: 0 for equal entries, 1 for a single one.
+
+    Source: Hoyer 2004, as the density paper, section 5.3. A row of zeros, or of length 1, has sparsity NaN.
+    """
+    root = math.sqrt(vectors.shape[1])
+    if root == 1:
+        return torch.full((len(vectors),), math.nan, dtype=torch.float64, device=vectors.device)
+    exact = vectors.double()
+    return (root - exact.abs().sum(1) / exact.norm(dim=1)) / (root - 1)
+
+
+def class_selectivity(activations: Tensor, labels: Tensor, *, classes: int) -> Selectivity:
+    """Largest class mean of each unit minus the average of its other class means (density paper, section 5.3).
+
+    activations [M, U] non-negative, labels [M]. The normalised form divides by the sum of the two terms (Morcos et al.
+    2018) and is 0 for a unit that is never active. Raises ValueError where a class has no image.
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    if (counts == 0).any():
+        raise ValueError(f"class selectivity needs images of all {classes} classes, got {int((counts > 0).sum())}")
+    sums = torch.zeros(classes, activations.shape[1], dtype=torch.float64, device=activations.device)
+    means = sums.index_add_(0, labels, activations.double()) / counts[:, None]
+    largest = means.max(0).values
+    others = (means.sum(0) - largest) / (classes - 1)
+    total = largest + others
+    return Selectivity(largest - others, torch.where(total > 0, (largest - others) / total, 0.0))

@@ -1,0 +1,35 @@
+"""Architectures as plain nn.Modules that take a width factor; one file each."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from raydensity.models import conv2, mlp, resnet
+from raydensity.spec import MLP, Architecture, Conv2
+
+__all__ = ["build", "is_prunable", "prunable"]
+
+
+def build(
+    architecture: Architecture, *, input_shape: tuple[int, int, int], classes: int, unit_multiple: int = 1
+) -> nn.Module:
+    """The architecture for images of `input_shape` (channels, height, width).
+
+    `unit_multiple` rounds the hidden units of a dense network up, for cohorts that pad; others ignore it. Works under
+    `torch.device("meta")`. Raises ValueError where the width leaves a layer empty.
+    """
+    if isinstance(architecture, MLP):
+        return mlp.build(architecture, input_shape=input_shape, classes=classes, unit_multiple=unit_multiple)
+    if isinstance(architecture, Conv2):
+        return conv2.build(architecture, input_shape=input_shape, classes=classes)
+    return resnet.build(architecture, input_shape=input_shape, classes=classes)
+
+
+def is_prunable(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter of one network counts as weights: kernels do, biases and batch norm do not (section 3.2)."""
+    return name.endswith("weight") and len(shape) >= 2
+
+
+def prunable(model: nn.Module) -> dict[str, Tensor]:
+    """The kernels of one network, by parameter name, in the order of the layers."""
+    return {name: p for name, p in model.named_parameters() if is_prunable(name, tuple(p.shape))}

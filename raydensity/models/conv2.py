@@ -1,0 +1,51 @@
+"""Conv-2: two 3x3 convolutions, a max-pool, two dense layers (density paper, section 3.1)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from raydensity.models.layers import UnsharedConv2d, scaled
+from raydensity.spec import Conv2
+
+
+class Conv2Network(nn.Module):
+    """conv1 - ReLU - conv2 - ReLU - max-pool 2x2 - fc1 - ReLU - fc2 - ReLU - proj; convolutions keep the size."""
+
+    def __init__(
+        self, input_shape: tuple[int, int, int], *, filters: int, units: int, classes: int, unshared: bool
+    ) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        if unshared:
+            self.conv1: nn.Module = UnsharedConv2d(channels, filters, height=height, width=width)
+            self.conv2: nn.Module = UnsharedConv2d(filters, filters, height=height, width=width)
+        else:
+            self.conv1 = nn.Conv2d(channels, filters, 3, padding=1)
+            self.conv2 = nn.Conv2d(filters, filters, 3, padding=1)
+        self.fc1 = nn.Linear(filters * (height // 2) * (width // 2), units)
+        self.fc2 = nn.Linear(units, units)
+        self.proj = nn.Linear(units, classes)
+
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """Images [batch, channels, height, width] -> outputs of the hidden layers after ReLU, convolutions unpooled."""
+        conv1 = F.relu(self.conv1(x))
+        conv2 = F.relu(self.conv2(conv1))
+        fc1 = F.relu(self.fc1(F.max_pool2d(conv2, 2).flatten(1)))
+        fc2 = F.relu(self.fc2(fc1))
+        return {"conv1": conv1, "conv2": conv2, "fc1": fc1, "fc2": fc2}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [batch, channels, height, width] -> logits [batch, classes]."""
+        return self.proj(self.activations(x)["fc2"])
+
+
+def build(architecture: Conv2, *, input_shape: tuple[int, int, int], classes: int) -> Conv2Network:
+    """The network at its width: 64s filters, 256s units."""
+    return Conv2Network(
+        input_shape,
+        filters=scaled(64, architecture.width, "conv1"),
+        units=scaled(256, architecture.width, "fc1"),
+        classes=classes,
+        unshared=architecture.unshared,
+    )

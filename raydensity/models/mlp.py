@@ -1,0 +1,48 @@
+"""Dense networks: LeNet-300-100 by default (density paper, section 3.1)."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from raydensity.models.layers import scaled
+from raydensity.spec import MLP
+
+
+class DenseNetwork(nn.Module):
+    """Dense layers with ReLU between them: fc1, fc2, ..., proj."""
+
+    def __init__(self, inputs: int, hidden: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        sizes = (inputs, *hidden)
+        for number, (fan_in, fan_out) in enumerate(zip(sizes, hidden, strict=False), start=1):
+            self.add_module(f"fc{number}", nn.Linear(fan_in, fan_out))
+        self.proj = nn.Linear(sizes[-1], classes)
+
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """Images [batch, ...] -> outputs of the hidden layers after ReLU, [batch, units] each."""
+        x = x.flatten(1)
+        outputs = {}
+        for name, layer in self.named_children():
+            if name != "proj":
+                x = outputs[name] = F.relu(layer(x))
+        return outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [batch, ...] -> logits [batch, classes]."""
+        *_, last = self.activations(x).values()
+        return self.proj(last)
+
+
+def build(
+    architecture: MLP, *, input_shape: tuple[int, int, int], classes: int, unit_multiple: int = 1
+) -> DenseNetwork:
+    """The network at its width; hidden layers are rounded up to `unit_multiple` units (padding of a cohort)."""
+    channels, height, width = input_shape
+    hidden = tuple(
+        ceil(scaled(units, architecture.width, f"fc{number}") / unit_multiple) * unit_multiple
+        for number, units in enumerate(architecture.hidden, start=1)
+    )
+    return DenseNetwork(channels * height * width, hidden, classes)

@@ -1,0 +1,69 @@
+"""ResNet of three residual blocks with batch norm (density paper, section 3.1; widths as its Table 1 implies)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from raydensity.models.layers import UnsharedConv2d, scaled
+from raydensity.spec import ResNet
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, each followed by batch norm; a 1x1 projection where the shape changes."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.projects = stride != 1 or in_channels != out_channels
+        if self.projects:
+            self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+            self.shortcut_norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.norm1(self.conv1(x)))
+        out = self.norm2(self.conv2(out))
+        return F.relu(out + (self.shortcut_norm(self.shortcut(x)) if self.projects else x))
+
+
+class ResidualNetwork(nn.Module):
+    """conv - batch norm - ReLU - block1 - block2 - block3 - mean over positions - proj; strides 1, 2, 2."""
+
+    def __init__(
+        self, input_shape: tuple[int, int, int], *, filters: tuple[int, int, int], classes: int, unshared: bool
+    ) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        first = filters[0]
+        if unshared:
+            self.conv: nn.Module = UnsharedConv2d(channels, first, height=height, width=width)
+        else:
+            self.conv = nn.Conv2d(channels, first, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(first)
+        self.block1 = Block(first, filters[0], 1)
+        self.block2 = Block(filters[0], filters[1], 2)
+        self.block3 = Block(filters[1], filters[2], 2)
+        self.proj = nn.Linear(filters[2], classes)
+
+    def activations(self, x: Tensor) -> dict[str, Tensor]:
+        """Images [batch, channels, height, width] -> outputs of the first layer and of the blocks, after ReLU."""
+        conv = F.relu(self.norm(self.conv(x)))
+        block1 = self.block1(conv)
+        block2 = self.block2(block1)
+        return {"conv": conv, "block1": block1, "block2": block2, "block3": self.block3(block2)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [batch, channels, height, width] -> logits [batch, classes]."""
+        return self.proj(self.activations(x)["block3"].mean(dim=(2, 3)))
+
+
+def build(architecture: ResNet, *, input_shape: tuple[int, int, int], classes: int) -> ResidualNetwork:
+    """The network at its width: stages of 16s, 32s and 64s filters, or 16s in all with `constant_filters`."""
+    defaults = (16, 16, 16) if architecture.constant_filters else (16, 32, 64)
+    first, second, third = (scaled(units, architecture.width, f"block{n}") for n, units in enumerate(defaults, start=1))
+    return ResidualNetwork(
+        input_shape, filters=(first, second, third), classes=classes, unshared=architecture.unshared
+    )

@@ -1,0 +1,97 @@
+"""Optimisers over stacked parameters, each network with a learning rate of its own.
+
+The rules are those of torch.optim (tests hold them to it). Slots are stacks like the parameters, one dict a slot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from raydensity.cohort import Cohort, State
+from raydensity.spec import SGD, Adagrad, Adam, NetworkSpec
+
+
+class StackedOptimizer:
+    """Updates a cohort's parameters from its gradients.
+
+    `slots` maps a slot's name ("momentum", "mean", "square", "sum") to one stacked tensor a parameter.
+    """
+
+    def __init__(self, cohort: Cohort, specs: Sequence[NetworkSpec]) -> None:
+        self.cohort = cohort
+        self.rule = specs[0].training.optimizer
+        self.learning_rates = [spec.training.optimizer.learning_rate for spec in specs]
+        self.slots: dict[str, State] = {name: self._slot(value) for name, value in self._slot_values().items()}
+        self._spread_learning_rates()
+
+    def _slot_values(self) -> dict[str, float]:
+        if isinstance(self.rule, SGD):
+            return {"momentum": 0.0} if self.rule.momentum else {}
+        if isinstance(self.rule, Adam):
+            return {"mean": 0.0, "square": 0.0}
+        return {"sum": self.rule.initial_accumulator}
+
+    def _slot(self, value: float) -> State:
+        return {
+            name: torch.empty_like(p, requires_grad=False).fill_(value) for name, p in self.cohort.parameters.items()
+        }
+
+    def _spread_learning_rates(self) -> None:
+        filled = (self.learning_rates * 2)[: self.cohort.rows]
+        rates = torch.tensor(filled, device=self.cohort.device)
+        self._rates = {name: rates.view(-1, *[1] * (p.ndim - 1)) for name, p in self.cohort.parameters.items()}
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Shrink cohort and slots to the networks of `indices`."""
+        self.cohort.keep(indices, *self.slots.values())
+        self.learning_rates = [self.learning_rates[index] for index in indices]
+        self._spread_learning_rates()
+
+    def state(self, index: int) -> State:
+        """Copy of one network's slots, named `slot/parameter`, in exact shapes."""
+        return {
+            f"{slot}/{name}": self.cohort.weights(name, stack[name])[index].clone(memory_format=torch.contiguous_format)
+            for slot, stack in self.slots.items()
+            for name in stack
+        }
+
+    def load(self, index: int, state: State) -> None:
+        """Overwrite one network's slots with what `state` gave."""
+        for slot, stack in self.slots.items():
+            for name, stacked in stack.items():
+                self.cohort.weights(name, stacked)[index].copy_(state[f"{slot}/{name}"])
+                if index == 0 and self.cohort.rows > self.cohort.size:
+                    stacked[1].copy_(stacked[0])
+
+    @torch.no_grad()
+    def step(self, number: int) -> None:
+        """One update; `number` counts the steps of training from 1."""
+        rule = self.rule
+        for name, parameter in self.cohort.parameters.items():
+            gradient = self.cohort.gradients[name]
+            if rule.weight_decay:
+                gradient = gradient.add(parameter, alpha=rule.weight_decay)
+            rate = self._rates[name]
+            if isinstance(rule, SGD):
+                if rule.momentum:
+                    gradient = self.slots["momentum"][name].mul_(rule.momentum).add_(gradient)
+                parameter.addcmul_(gradient, rate, value=-1)
+            elif isinstance(rule, Adam):
+                parameter.addcmul_(self._adam(rule, name, gradient, number), rate, value=-1)
+            else:
+                parameter.addcmul_(self._adagrad(rule, name, gradient), rate, value=-1)
+
+    def _adam(self, rule: Adam, name: str, gradient: Tensor, number: int) -> Tensor:
+        mean, square = self.slots["mean"][name], self.slots["square"][name]
+        mean.lerp_(gradient, 1 - rule.beta1)
+        square.mul_(rule.beta2).addcmul_(gradient, gradient, value=1 - rule.beta2)
+        denominator = (square.sqrt() / math.sqrt(1 - rule.beta2**number)).add_(rule.epsilon)
+        return (mean / denominator).div_(1 - rule.beta1**number)
+
+    def _adagrad(self, rule: Adagrad, name: str, gradient: Tensor) -> Tensor:
+        total = self.slots["sum"][name].addcmul_(gradient, gradient)
+        return gradient / total.sqrt().add_(rule.epsilon)

@@ -1,0 +1,1 @@
+"""Pruning: one file an idea; all rank with `selection`."""

@@ -1,0 +1,168 @@
+"""Training a cohort: epochs, stopping rules, freezing, compaction, checkpoints. Shapes: N networks, B images a batch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from raydensity import checkpoints
+from raydensity.checkpoints import Progress
+from raydensity.cohort import Cohort
+from raydensity.data import Dataset, split
+from raydensity.evaluation import evaluate, gather
+from raydensity.optimizers import StackedOptimizer
+from raydensity.randomness import generator
+from raydensity.spec import LossTarget, NetworkSpec, ValidationMinimum
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def train(
+    specs: Sequence[NetworkSpec],
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    checkpoint_folder: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
+) -> list[Progress]:
+    """Train the networks of one cohort to their stopping rules; one finished Progress a network, in the order of `specs`.
+
+    With a checkpoint folder a network that is done is saved at once, the others about every `checkpoint_seconds`; a
+    later call goes on from there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many
+    networks are done.
+    """
+    progress = [
+        checkpoints.load(checkpoint_folder, spec.id, device) if checkpoint_folder else Progress() for spec in specs
+    ]
+    behind = defaultdict(list)  # networks at the same epoch train in one stack
+    for index, one in enumerate(progress):
+        if not one.done:
+            behind[one.epoch].append(index)
+    for members in behind.values():
+        _Run(specs, dataset, progress, members, device, checkpoint_folder, checkpoint_seconds, on_epoch).train()
+    return progress
+
+
+class _Run:
+    """One stack of networks that start from the same epoch. `members` are the indices of those still in training."""
+
+    def __init__(
+        self,
+        specs: Sequence[NetworkSpec],
+        dataset: Dataset,
+        progress: list[Progress],
+        members: list[int],
+        device: torch.device,
+        checkpoint_folder: Path | None,
+        checkpoint_seconds: float,
+        on_epoch: Callable[[int, int], None],
+    ) -> None:
+        self.specs, self.dataset, self.progress, self.members = specs, dataset, progress, list(members)
+        self.checkpoint_folder, self.checkpoint_seconds, self.on_epoch = checkpoint_folder, checkpoint_seconds, on_epoch
+        self.training = specs[0].training
+        self.preprocessing = specs[0].preprocessing
+        self.epoch = progress[members[0]].epoch
+        description = dataset.description
+        own = [specs[index] for index in members]
+        self.cohort = Cohort(own, input_shape=description.input_shape, classes=description.classes, device=device)
+        self.optimizer = StackedOptimizer(self.cohort, own)
+        for row, index in enumerate(members):
+            current, slots = progress[index].current, progress[index].slots
+            if current is not None and slots is not None:
+                self.cohort.load(row, current)
+                self.optimizer.load(row, slots)
+            elif current is not None:  # an optimiser without slots stores none
+                self.cohort.load(row, current)
+        parts = {seed: split(dataset, seed) for seed in {spec.data_seed for spec in own}}
+        self.train_indices = {index: parts[specs[index].data_seed][0] for index in members}
+        self.validation_indices = {index: parts[specs[index].data_seed][1] for index in members}
+
+    def train(self) -> None:
+        saved = time.monotonic()
+        while self.members and self.epoch < self.training.max_epochs:
+            self.epoch += 1
+            train_loss, train_accuracy = self._train_epoch()
+            validation = torch.stack([self.validation_indices[index] for index in self.members])
+            result = evaluate(self.cohort, self.dataset, validation, self.preprocessing)
+            rows = torch.stack([train_loss, train_accuracy, result.loss, result.accuracy], dim=1).tolist()
+            for row, (index, values) in enumerate(zip(self.members, rows, strict=True)):
+                self._judge(row, self.progress[index], dict(zip(checkpoints.CURVES, values, strict=True)))
+            self._settle()
+            if self.members and self.checkpoint_folder and time.monotonic() - saved >= self.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+            self.on_epoch(self.epoch, sum(one.done for one in self.progress))
+
+    def _batches(self) -> Tensor:
+        """This epoch's indices [N, steps, B]: each network's training images, shuffled; what fills no batch is dropped."""
+        size = self.training.batch_size
+        orders = []
+        for index in self.members:
+            own = self.train_indices[index]
+            source = generator(self.specs[index].order_seed, "order", self.epoch)
+            order = own[torch.randperm(len(own), generator=source).to(own.device)]
+            orders.append(order[: len(own) // size * size].view(-1, size))
+        return torch.stack(orders)
+
+    def _train_epoch(self) -> tuple[Tensor, Tensor]:
+        """One epoch; mean batch loss [N] and accuracy [N] on the way, both float64."""
+        batches = self._batches()
+        steps = batches.shape[1]
+        losses = torch.zeros(self.cohort.size, dtype=torch.float64, device=self.cohort.device)
+        correct = torch.zeros(self.cohort.size, dtype=torch.int64, device=self.cohort.device)
+        for number in range(steps):
+            images, labels = gather(self.dataset, batches[:, number], self.preprocessing)
+            loss, right = self.cohort.loss_and_gradients(images, labels)
+            self.optimizer.step((self.epoch - 1) * steps + number + 1)
+            losses += loss
+            correct += right
+        return losses / steps, correct.double() / (steps * self.training.batch_size)
+
+    def _judge(self, row: int, one: Progress, values: dict[str, float]) -> None:
+        """Add an epoch to one network's curves and decide whether it is done, and which weights it keeps."""
+        for name, value in values.items():
+            one.curves[name].append(value)
+        one.epoch = self.epoch
+        last = self.epoch == self.training.max_epochs
+        stopping = self.training.stopping
+        if not all(math.isfinite(value) for value in values.values()):
+            one.done, one.diverged, one.kept, one.kept_epoch = True, True, None, 0
+            return
+        if isinstance(stopping, ValidationMinimum):
+            one.done = one.converged = last
+            keeps = values["validation_loss"] <= min(one.curves["validation_loss"])
+        else:
+            one.converged = (
+                values[f"{stopping.split}_loss"] <= stopping.loss if isinstance(stopping, LossTarget) else last
+            )
+            one.done = keeps = one.converged or last
+        if keeps:
+            one.kept, one.kept_epoch = self.cohort.state(row), self.epoch
+
+    def _settle(self) -> None:
+        """Freeze the networks that are done: save them, and shrink the stack to the rest."""
+        rows = [row for row, index in enumerate(self.members) if not self.progress[index].done]
+        for index in self.members:
+            one = self.progress[index]
+            if one.done:
+                one.current = one.slots = None
+                if self.checkpoint_folder:
+                    checkpoints.save(self.checkpoint_folder, self.specs[index].id, one)
+        if rows and len(rows) < len(self.members):
+            self.optimizer.keep(rows)
+        self.members = [self.members[row] for row in rows]
+
+    def _save(self) -> None:
+        assert self.checkpoint_folder is not None
+        for row, index in enumerate(self.members):
+            one = self.progress[index]
+            one.current, one.slots = self.cohort.state(row), self.optimizer.state(row)
+            checkpoints.save(self.checkpoint_folder, self.specs[index].id, one)
+            one.current = one.slots = None
