@@ -1,0 +1,92 @@
+"""Data sets: whole, as tensors, on the device; uint8 until normalised.
+
+    dataset = data.load("mnist", data_root=None, device="cuda")
+    training, validation = data.split(dataset, data_seed=0)
+    inputs = data.normalize(dataset, dataset.train_images[training[:32]], "unit")
+
+Files are looked for in `data_root`, else in the folder that RAYDENSITY_DATA names; both are only read. Where neither is
+given they are downloaded, once, into `data` under the current folder.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from raydensity.data.cifar10 import CIFAR10
+from raydensity.data.dataset import Arrays, Dataset, Description, Source, normalize, split
+from raydensity.data.digits import DIGITS
+from raydensity.data.files import MissingFiles
+from raydensity.data.mnist import MNIST
+
+__all__ = ["DATASETS", "Dataset", "Description", "check", "describe", "load", "normalize", "resolve_root", "split"]
+
+DATASETS: dict[str, Source] = {source.description.name: source for source in (MNIST, CIFAR10, DIGITS)}
+
+
+def describe(name: str) -> Description:
+    """The description of a data set. Raises ValueError, naming the known ones, for an unknown name."""
+    return _source(name).description
+
+
+def resolve_root(data_root: Path | None) -> Path:
+    """The absolute data folder: `data_root`, else RAYDENSITY_DATA, else `data` under the current folder."""
+    return Path(data_root or os.environ.get("RAYDENSITY_DATA") or "data").expanduser().absolute()
+
+
+def check(name: str, data_root: Path | None = None, *, download: bool = True) -> None:
+    """Make sure that a data set can be loaded, before anything trains. Takes about a second: the files are read whole.
+
+    Where no folder is named, what is missing is downloaded: call this once, before several processes load, and hand
+    them `resolve_root(data_root)`. With `download=False` files that would have to be downloaded are no error.
+
+    Raises ValueError, in one line, for an unknown name and for missing, truncated or corrupt files.
+    """
+    try:
+        _read(name, resolve_root(data_root), may_download=download and not _named(data_root))
+    except MissingFiles:
+        if download or _named(data_root):
+            raise
+
+
+def load(name: str, *, data_root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+    """A data set with all tensors on `device`. Loaded once per process, folder and device. Raises as `check` does."""
+    return _load(name, resolve_root(data_root), not _named(data_root), torch.device(device))
+
+
+@cache
+def _load(name: str, root: Path, may_download: bool, device: torch.device) -> Dataset:
+    arrays = _read(name, root, may_download=may_download)
+    return Dataset(
+        describe(name),
+        train_images=arrays.train_images.to(device),
+        train_labels=arrays.train_labels.to(device),
+        test_images=arrays.test_images.to(device),
+        test_labels=arrays.test_labels.to(device),
+        digest=arrays.digest(),
+    )
+
+
+def _read(name: str, root: Path, *, may_download: bool) -> Arrays:
+    source = _source(name)
+    try:
+        return source.read(root)
+    except MissingFiles:
+        if not may_download or source.download is None:
+            raise
+    source.download(root)
+    return source.read(root)
+
+
+def _named(data_root: Path | None) -> bool:
+    """Whether the user named a data folder, which is then only read."""
+    return data_root is not None or bool(os.environ.get("RAYDENSITY_DATA"))
+
+
+def _source(name: str) -> Source:
+    if name not in DATASETS:
+        raise ValueError(f"dataset: {name!r} is unknown; known are {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]

@@ -1,0 +1,124 @@
+"""What a data set is: its description, its tensors, the split by data seed and the preprocessing.
+
+Shapes: n images, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a data set without loading it.
+
+    `train_size` counts the training file, validation images included. `scale` is the largest pixel value, which
+    preprocessing maps to 1.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]  # (C, H, W)
+    classes: int
+    train_size: int
+    validation_size: int
+    test_size: int
+    scale: int = 255
+
+
+class Arrays(NamedTuple):
+    """Training and test part in the order of the data file: uint8 images [n, C, H, W], int64 labels [n]."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    def digest(self) -> str:
+        """sha256 over the shapes and bytes of the four tensors, in hexadecimal."""
+        hashed = hashlib.sha256()
+        for tensor in self:
+            hashed.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
+            hashed.update(tensor.cpu().contiguous().numpy().data)
+        return hashed.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    `read` takes the data folder, verifies the files as it reads them and raises ValueError naming the first bad one.
+    `download` fetches what is missing into a folder; None for data that come with a library.
+    """
+
+    description: Description
+    read: Callable[[Path], Arrays]
+    download: Callable[[Path], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A loaded data set, all tensors on one device: uint8 images [n, C, H, W] and int64 labels [n]."""
+
+    description: Description
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    digest: str
+
+    @cached_property
+    def channel_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel, pixels in [0, 1], over the whole training file: float32 [C, 1, 1].
+
+        Pixels are counted and the rest done on the CPU, so that every device agrees to the last bit.
+        """
+        means, deviations = [], []
+        values = torch.arange(256, dtype=torch.float64)
+        for channel in range(self.description.input_shape[0]):
+            pixels = self.train_images[:, channel].reshape(-1)
+            shares = torch.bincount(pixels, minlength=256).cpu().double() / pixels.numel()
+            mean = (values * shares).sum()
+            means.append(mean)
+            deviations.append((((values - mean) ** 2) * shares).sum().sqrt())
+        device, scale = self.train_images.device, self.description.scale
+
+        def per_channel(numbers: list[Tensor]) -> Tensor:
+            return (torch.stack(numbers) / scale).float().view(-1, 1, 1).to(device)
+
+        return per_channel(means), per_channel(deviations)
+
+
+def split(dataset: Dataset, data_seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the training and of the validation images within the training file.
+
+    The validation images are drawn at random by `data_seed` (density paper, section 3.1; specification a.2). Both are
+    int64, ascending (the order of the file), on the data set's device, and the same on every device.
+    """
+    generator = torch.Generator().manual_seed(data_seed)
+    shuffled = torch.randperm(dataset.description.train_size, generator=generator)
+    size = dataset.description.validation_size
+    device = dataset.train_images.device
+    return shuffled[size:].sort().values.to(device), shuffled[:size].sort().values.to(device)
+
+
+def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
+    """Images as the network sees them: float32, of the shape of `images` (uint8 [..., C, H, W]).
+
+    `unit` scales pixels to [0, 1]; `standardized` then also to mean 0 and deviation 1 per channel, as measured on the
+    whole training file, so that every data seed sees the same input. Raises ValueError for any other preprocessing.
+    """
+    if preprocessing not in ("unit", "standardized"):
+        raise ValueError(f"preprocessing: {preprocessing!r} is unknown; it is 'unit' or 'standardized'")
+    scaled = images.float().div_(dataset.description.scale)
+    if preprocessing == "unit":
+        return scaled
+    mean, deviation = dataset.channel_statistics
+    return scaled.sub_(mean).div_(deviation)
