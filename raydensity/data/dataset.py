@@ -76,9 +76,9 @@ class Dataset:
 
     @cached_property
     def channel_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel, pixels in [0, 1], over the whole training file: float32 [C, 1, 1].
+        """Mean and standard deviation of each channel over the whole training file, float32 [C, 1, 1].
 
-        Pixels are counted and the rest done on the CPU, so that every device agrees to the last bit.
+        Of pixels scaled to [0, 1]. Only the counting is done on the device, so that all agree to the last bit.
         """
         means, deviations = [], []
         values = torch.arange(256, dtype=torch.float64)
