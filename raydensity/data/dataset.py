@@ -76,9 +76,9 @@ class Dataset:
 
     @cached_property
     def channel_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel over the whole training file, float32 [C, 1, 1].
+        """Mean and standard deviation of each channel of the training file, pixels in [0, 1]: two float32 [C, 1, 1].
 
-        Of pixels scaled to [0, 1]. Only the counting is done on the device, so that all agree to the last bit.
+        The device counts pixels, the CPU computes: so all devices agree to the last bit.
         """
         means, deviations = [], []
         values = torch.arange(256, dtype=torch.float64)
