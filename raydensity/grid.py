@@ -1,0 +1,117 @@
+"""The grid of a study: Tune search spaces, narrowed by settings, expanded by Tune's own generator into NetworkSpecs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from ray import tune
+from ray.tune.search.variant_generator import generate_variants
+
+from raydensity.spec import NetworkSpec
+from raydensity.study import SCALES, Study
+
+Space = dict[str, Any]
+Level = str | int | float | bool
+
+TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+
+
+def levels(spaces: Iterable[Space], factor: str) -> list[Level]:
+    """The levels of a factor in some spaces, each once, in the order they stand."""
+    found: dict[Level, None] = {}
+    for space in spaces:
+        if factor in space:
+            value = space[factor]
+            found.update(dict.fromkeys(value["grid_search"] if isinstance(value, dict) else [value]))
+    return list(found)
+
+
+def factors(spaces: Iterable[Space]) -> list[str]:
+    """Every factor of some spaces, each once, in the order they stand."""
+    return list(dict.fromkeys(factor for space in spaces for factor in space))
+
+
+def configure(study: Study, *, scale: str, settings: Mapping[str, Sequence[str]]) -> list[Space]:
+    """The spaces of a scale with some factors set to the given levels, as they were typed.
+
+    A factor that selects (`study.selecting`) picks among the spaces; any other takes the levels, whether or not the
+    study lists them, wherever it occurs. ValueError, in one line, for an unknown scale, factor or level.
+    """
+    if scale not in study.spaces:
+        known = ", ".join(name for name in SCALES if name in study.spaces)
+        raise ValueError(f"--scale: the study {study.name} has no {scale!r}; it has {known}")
+    spaces = study.spaces[scale]
+    for factor, typed in settings.items():
+        allowed = factors(study.spaces[scale])
+        if factor not in allowed:
+            raise ValueError(f"--set: the study {study.name} has no factor {factor!r}; it has {', '.join(allowed)}")
+        wanted = [_parse(factor, text, like=levels(study.spaces[scale], factor)[0]) for text in typed]
+        wanted = list(dict.fromkeys(wanted))
+        if factor in study.selecting:
+            spaces = _select(study, scale, spaces, factor, wanted)
+        else:
+            spaces = [{**space, factor: tune.grid_search(wanted)} if factor in space else space for space in spaces]
+    return spaces
+
+
+def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
+    """Every network of some spaces by its id, in the order of the grid.
+
+    Cells that mean the same network (they differ in a factor that it does not use) become one. ValueError, in one line,
+    for a cell that makes no sense.
+    """
+    networks: dict[str, NetworkSpec] = {}
+    for space in spaces:
+        for _, cell in generate_variants(space):
+            try:
+                spec = study.network(cell)
+            except ValidationError as error:
+                raise ValueError(f"--set: {_one_line(error)}") from None
+            networks[spec.id] = spec
+    return networks
+
+
+def _select(study: Study, scale: str, spaces: list[Space], factor: str, wanted: list[Level]) -> list[Space]:
+    allowed = levels(study.spaces[scale], factor)
+    for level in wanted:
+        if level not in allowed:
+            raise ValueError(
+                f"--set {factor}: {level!r} is not in the {scale} grid of {study.name}; "
+                f"it has {', '.join(map(str, allowed))}"
+            )
+    kept = []
+    for space in spaces:
+        both = [level for level in levels([space], factor) if level in wanted]
+        if both:
+            kept.append({**space, factor: tune.grid_search(both)})
+    if not kept:
+        combinations = "; ".join(
+            ", ".join(f"{name}={'|'.join(map(str, levels([space], name)))}" for name in study.selecting)
+            for space in study.spaces[scale]
+        )
+        raise ValueError(f"--set: no network of {study.name} has that combination; it has {combinations}")
+    return kept
+
+
+def _parse(factor: str, text: str, *, like: Level) -> Level:
+    """A level as it was typed, in the type of a level that the factor has."""
+    text = text.strip()
+    try:
+        if isinstance(like, bool):
+            if text.lower() not in TRUE + FALSE:
+                raise ValueError
+            return text.lower() in TRUE
+        return type(like)(text)
+    except ValueError:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(like)]
+        raise ValueError(f"--set {factor}: {text!r} is not {kind} (such as {like})") from None
+
+
+def _one_line(error: ValidationError) -> str:
+    """What a spec says about its first wrong field: where, what was given, what is allowed."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    given = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+    return f"{where}{given}: {first['msg']}"

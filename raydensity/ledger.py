@@ -1,0 +1,155 @@
+"""The ledger: which networks are finished, and everything measured about them. The truth; MLflow is a view of it.
+
+One parquet file a cohort, `<out>/ledger/<study>/<cohort_id>.parquet`, in the columns of `record.SCHEMA`. A file
+appears whole or not at all (written beside, synced, renamed) and carries checksums of its pages, so that a reader knows
+what to trust.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raydensity import checkpoints, record
+
+log = logging.getLogger(__name__)
+
+# What deciding, estimating and summing up need; curves stay in the files.
+SUMMARY = ["network_id", "cohort_id", *record.FACTORS.names, "status", "converged", "epochs", "validation_accuracy"]
+SUMMARY += ["seconds_training", "seconds_pruning", "seconds_measuring", "device"]
+
+
+class Superseded(RuntimeError):
+    """Another driver has taken the ledger over: what this one's workers still bring is refused."""
+
+
+class Ledger:
+    """The finished cohorts of one study.
+
+    Reading and writing need no lock: files are never changed. `driver()` keeps two drivers off the same ledger.
+    """
+
+    def __init__(self, out: Path, study: str) -> None:
+        self.folder = out.absolute() / "ledger" / study
+        self.checkpoints = self.folder / "checkpoints"
+        self._lock = self.folder / "driver.lock"
+
+    def prepare(self) -> None:
+        """Make the folder; ValueError if nothing can be written there."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f".{secrets.token_hex(4)}.writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ValueError(f"--out: cannot write to {self.folder} ({error.strerror})") from None
+
+    @contextlib.contextmanager
+    def driver(self) -> Iterator[str]:
+        """Hold the ledger as its only driver; yields the token that `write` asks for.
+
+        ValueError if another driver holds it. The lock goes with the process, however that ends.
+        """
+        with self._lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"--out: another sweep is running on {self.folder}; wait for it, stop it, or use another --out"
+                ) from None
+            token = secrets.token_hex(8)
+            file.truncate(0)
+            file.write(token)
+            file.flush()
+            yield token
+
+    def path(self, cohort: str) -> Path:
+        return self.folder / f"{cohort}.parquet"
+
+    def write(self, table: pa.Table, *, owner: str | None = None) -> Path:
+        """Keep a cohort's record, all of it or nothing; returns its file.
+
+        `owner` is the token of the driver that asked for it. Superseded if another driver has the ledger by now:
+        workers outlive a killed driver by seconds, and their networks are being trained again already.
+        """
+        table = table.cast(record.SCHEMA)
+        [cohort] = set(table["cohort_id"].to_pylist())
+        if owner is not None and self._lock.read_text() != owner:
+            raise Superseded(f"{self.folder} has another driver")
+        target = self.path(cohort)
+        beside = self.folder / f".{cohort}.{secrets.token_hex(4)}.tmp"
+        try:
+            with beside.open("wb") as file:
+                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+            folder = os.open(self.folder, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        finally:
+            beside.unlink(missing_ok=True)
+        return target
+
+    def read(self, path: Path) -> pa.Table | None:
+        """One file, every page verified; None, after moving it aside with a warning, where it is damaged.
+
+        ValueError if another version of raydensity wrote it.
+        """
+        try:
+            table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+            table.validate(full=True)
+            versions = set(table["record_version"].to_pylist())
+        except (pa.ArrowException, OSError, KeyError) as error:
+            aside = path.with_suffix(".damaged")
+            os.replace(path, aside)
+            reason = str(error).splitlines()[0]
+            log.warning("%s is damaged (%s): its networks run again, it is kept as %s", path, reason, aside.name)
+            return None
+        if versions != {record.RECORD_VERSION}:
+            raise ValueError(
+                f"--out: {path} has record version {sorted(versions)}, this raydensity writes {record.RECORD_VERSION}; "
+                "use another --out"
+            )
+        return table
+
+    def cohorts(self) -> Iterator[tuple[Path, pa.Table]]:
+        """Every sound file with its whole record, by name. A network in two files counts in the first alone."""
+        seen: set[str] = set()
+        for path in sorted(self.folder.glob("*.parquet")):
+            table = self.read(path)
+            if table is None:
+                continue
+            ids = table["network_id"].to_pylist()
+            fresh = [network not in seen for network in ids]
+            seen.update(ids)
+            yield path, table if all(fresh) else table.filter(pa.array(fresh))
+
+    def summary(self) -> pa.Table:
+        """One row a finished network (diverged ones are finished), the columns of SUMMARY."""
+        empty = record.SCHEMA.empty_table().select(SUMMARY)
+        return pa.concat_tables([empty, *(table.select(SUMMARY) for _, table in self.cohorts())])
+
+    def cohort(self, cohort: str) -> pa.Table | None:
+        """The record of one cohort; None where there is none, or a damaged one."""
+        path = self.path(cohort)
+        return self.read(path) if path.exists() else None
+
+    def bytes_per_network(self) -> float | None:
+        """Mean size of a record's row on disk; None while there is none."""
+        files = list(self.folder.glob("*.parquet"))
+        rows = sum(pq.read_metadata(path).num_rows for path in files)
+        return sum(path.stat().st_size for path in files) / rows if rows else None
+
+    def drop_checkpoints(self, network_ids: Iterable[str]) -> None:
+        """Remove what was kept for going on with networks that are finished now."""
+        for network in network_ids:
+            checkpoints.remove(self.checkpoints, network)

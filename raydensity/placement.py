@@ -1,0 +1,175 @@
+"""Placement: what training a network takes (arithmetic, memory, time), and so how large cohorts are and where they go.
+
+Arithmetic is counted on the meta device. The rates are assumptions, rough to a factor of three, and give way to
+measured seconds as soon as the ledger has some (plan.py); they order and split cohorts, they never decide a result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from raydensity import data, models
+from raydensity.evaluation import CHUNK
+from raydensity.spec import MLP, Architecture, NetworkSpec
+
+FLOPS = {"cpu": 25e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
+STEP_SECONDS = {"cpu": 4e-4, "gpu": 2e-3}  # what a step costs a cohort however few its networks
+STATE = {"sgd": 0, "adam": 2, "adagrad": 1}  # numbers that an optimiser keeps per parameter
+
+MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
+COHORTS_PER_GPU = 4  # as many as can share one GPU by default
+LONGEST = 3600.0  # seconds that a cohort should not exceed
+SHARED = 3  # a cohort's networks should cost this many times what it shares
+ROUNDS = 4  # cohorts per slot at least, where work can be split that far: slots then finish together
+MEMORY_SHARE = 0.6  # of a slot's memory that a cohort may be planned to fill; estimates err
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What there is to run on: CPU cores, GPUs, and the bytes of memory of a node and of one GPU."""
+
+    cpus: int
+    gpus: float = 0
+    memory: int = 8 * 2**30
+    gpu_memory: int = 0  # 0 where no GPU could be asked
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where cohorts run: how many at a time, each with how much of a GPU (0: on one CPU core) and bytes of memory."""
+
+    count: int
+    gpu: float
+    memory: float
+
+    @property
+    def device(self) -> str:
+        return "gpu" if self.gpu else "cpu"
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """The request of one cohort, as Ray takes it."""
+        return {"cpu": 1, "gpu": self.gpu} if self.gpu else {"cpu": 1}
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a cohort of like networks takes, if they train all their epochs: seconds and bytes, shared and of each."""
+
+    seconds: float
+    bytes: float
+    shared_seconds: float = 0
+    shared_bytes: float = 0
+    smallest: int = 1  # networks that a cohort should have at least, where there are as many
+
+    def cohort_seconds(self, networks: float) -> float:
+        return self.shared_seconds + networks * self.seconds
+
+
+def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
+    """The slots of a cluster: shares of its GPUs if it has any, else its cores.
+
+    `gpus_per_cohort` forces the share; 0 keeps to the cores. ValueError if no node can give it: Ray would wait forever.
+    """
+    share = (1 / COHORTS_PER_GPU if cluster.gpus else 0) if gpus_per_cohort is None else gpus_per_cohort
+    if not share:
+        return Slots(count=cluster.cpus, gpu=0, memory=cluster.memory / cluster.cpus)
+    if not 0 < share <= 1:
+        raise ValueError(f"--gpus-per-cohort: {share:g} is not between 0 and 1; a cohort runs on one GPU at most")
+    if not cluster.gpus:
+        raise ValueError(f"--gpus-per-cohort: {share:g} cannot be had, Ray sees no GPU here; leave it out, or set 0")
+    per_gpu = math.floor(1 / share + 1e-6)
+    count = min(cluster.cpus, int(cluster.gpus) * per_gpu)
+    return Slots(count=count, gpu=share, memory=(cluster.gpu_memory or cluster.memory) / per_gpu)
+
+
+def need(spec: NetworkSpec, *, device: str) -> Need:
+    """What a network takes on one core ("cpu") or one GPU ("gpu"), by counting.
+
+    ValueError if its data set is unknown or its width leaves a layer empty.
+    """
+    flops, numbers, activations = _count(spec.dataset, spec.architecture)
+    known, training = data.describe(spec.dataset), spec.training
+    stacked = device == "gpu" or isinstance(spec.architecture, MLP)
+    steps = (known.train_size - known.validation_size) // training.batch_size * training.max_epochs
+    # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
+    evaluated = known.validation_size * (training.max_epochs + 1 / spec.pruning.step)
+    seconds = flops * (3 * steps * training.batch_size + evaluated) / FLOPS[device]
+    # Weights, gradients, optimiser state and the kept weights; while pruning, a pruned copy and ranks.
+    own = numbers * (5 + STATE[training.optimizer.name]) + CHUNK[stacked] * math.prod(known.input_shape)
+    passing = activations * max(2 * training.batch_size, CHUNK[stacked])
+    if stacked:  # a stack of one is computed as two (cohort.py)
+        return Need(seconds=seconds, bytes=4 * (own + passing), shared_seconds=steps * STEP_SECONDS[device], smallest=2)
+    return Need(seconds=seconds + steps * STEP_SECONDS[device], bytes=4 * own, shared_bytes=4 * passing)
+
+
+def largest_cohort(needs: Need, slot: Slots) -> int:
+    """How many such networks a slot's memory holds; at least one, which is then tried."""
+    held = (MEMORY_SHARE * slot.memory - needs.shared_bytes) / needs.bytes
+    return max(1, min(MAX_NETWORKS, int(held)))
+
+
+def split(counts: Sequence[int], needs: Sequence[Need], slot: Slots) -> list[int]:
+    """Into how many cohorts to split each group of like networks: until every slot has work, and memory holds them.
+
+    A cohort is worth at most its slot's part of the whole work and LONGEST seconds, yet large enough that what it
+    shares costs little beside its networks; where that leaves slots empty, the costliest cohorts are split further.
+    """
+    groups = list(zip(counts, needs, strict=True))
+    fair = min(LONGEST, sum(each.cohort_seconds(count) for count, each in groups) / (slot.count * ROUNDS))
+    parts = []
+    for count, each in groups:
+        worthwhile = max(each.smallest, math.ceil(SHARED * each.shared_seconds / each.seconds))
+        size = min(max(int(fair / each.seconds), worthwhile), largest_cohort(each, slot))
+        parts.append(max(1, count // size) if size == each.smallest else math.ceil(count / size))
+
+    def splittable(group: int) -> float:
+        count, each = groups[group]
+        if count // (parts[group] + 1) < each.smallest:
+            return 0.0
+        return each.cohort_seconds(count / parts[group])
+
+    while sum(parts) < slot.count:
+        costliest = max(range(len(groups)), key=splittable)
+        if not splittable(costliest):
+            break
+        parts[costliest] += 1
+    return parts
+
+
+def makespan(seconds: Sequence[float], slot_count: int) -> float:
+    """Seconds until all cohorts are done, each starting, in this order, in the first free slot."""
+    free = [0.0] * slot_count
+    for each in seconds:
+        first = min(range(slot_count), key=free.__getitem__)
+        free[first] += each
+    return max(free)
+
+
+@cache
+def _count(dataset: str, architecture: Architecture) -> tuple[int, int, int]:
+    """Of one network: arithmetic of one image's forward pass, parameters, and numbers that the pass produces."""
+    known = data.describe(dataset)
+    with torch.device("meta"):
+        model = models.build(architecture, input_shape=known.input_shape, classes=known.classes).eval()
+        image = torch.empty(1, *known.input_shape)
+    produced = 0
+
+    def add(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        nonlocal produced
+        produced += output.numel()
+
+    hook: Callable[..., None] = add
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(hook)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    return counter.get_total_flops(), sum(p.numel() for p in model.parameters()), produced
