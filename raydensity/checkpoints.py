@@ -23,8 +23,8 @@ CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accurac
 class Progress:
     """One network in training, after `epoch` epochs.
 
-    `kept` is the state that pruning will see (None: none yet, or diverged), from epoch `kept_epoch`; `current` and `slots`
-    are parameters, buffers and optimiser slots to go on from, dropped once the network is done.
+    `kept` is the state that pruning will see (None: none yet, or diverged), from epoch `kept_epoch`; `current` and
+    `slots` are parameters, buffers and optimiser slots to go on from, dropped once the network is done.
     """
 
     epoch: int = 0
@@ -72,7 +72,8 @@ def load(folder: Path, network_id: str, device: torch.device) -> Progress:
                 parts[part][name] = file.get_tensor(key)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return Progress()
-    return Progress(**facts, **{part: tensors or None for part, tensors in parts.items()})
+    kept, current, slots = (parts[part] or None for part in ("kept", "current", "slots"))
+    return Progress(**facts, kept=kept, current=current, slots=slots)
 
 
 def remove(folder: Path, network_id: str) -> None:

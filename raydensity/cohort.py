@@ -2,10 +2,11 @@
 
 Legend of shapes: N networks, R rows of the stack (R >= N), B images a batch, C classes.
 
-A cohort runs in one of two ways, which callers never see:
+A cohort runs in one of three ways, which callers never see:
 
-- `stack`: parameters are tensors [R, ...] and `torch.func.vmap` runs the plain module over them: batched products.
-- `loop`: the same stacked tensors, one network after the other: small convolutions are twice as fast so on a CPU.
+- dense networks in fp32: the batched products of `dense.py`, written out;
+- anything else on a GPU, and dense networks in bf16: `torch.func.vmap` runs the plain module over the stack;
+- convolutions on a CPU: one network after the other, on views of the stack, which is twice as fast there.
 
 Results do not depend on the packing. On a CPU they are bit-equal, for which a stack never has fewer than two rows
 (a ghost of the first fills up: a single network runs the same kernels) and hidden layers are padded to
@@ -16,14 +17,16 @@ equality holds to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from raydensity import models
+from raydensity import dense, models
 from raydensity.initializers import initial_parameters
+from raydensity.models.mlp import DenseNetwork
 from raydensity.spec import MLP, NetworkSpec
 
 ALIGNMENT = 16  # float32 numbers in 64 bytes
@@ -53,14 +56,11 @@ class Cohort:
         on_cpu = self.device.type == "cpu"
         self.stacked = isinstance(first.architecture, MLP) or not on_cpu
         self.rows = max(self.size, 2) if self.stacked else self.size
+        self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
-            self.model = models.build(
-                first.architecture,
-                input_shape=input_shape,
-                classes=classes,
-                unit_multiple=ALIGNMENT if self.stacked else 1,
-            )
-            exact = models.build(first.architecture, input_shape=input_shape, classes=classes)
+            self.model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
+            exact = self._build()
+        self.written_out = isinstance(self.model, DenseNetwork) and self.precision == "fp32"
         self.shapes = {name: tuple(p.shape) for name, p in exact.named_parameters()}
         self.parameters = {name: self._allocate(tuple(p.shape), p.dtype) for name, p in self.model.named_parameters()}
         self.buffers = {name: self._allocate(tuple(b.shape), b.dtype) for name, b in self.model.named_buffers()}
@@ -78,17 +78,19 @@ class Cohort:
         return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
 
     def _make_leaves(self) -> None:
-        """Prepare autograd: stacked leaves, or in a loop one leaf a network, a view whose gradient is a view as well."""
-        if self.stacked:
+        """Prepare the gradients: stacked, or in a loop views of the stack, one leaf of autograd a network."""
+        if self.written_out:
+            self.gradients = {name: torch.empty_like(p) for name, p in self.parameters.items()}
+        elif self.stacked:
             self.parameters = {name: p.detach().requires_grad_() for name, p in self.parameters.items()}
-            return
-        self.gradients = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
-        self._leaves = []
-        for row in range(self.rows):
-            leaves = {name: p.detach()[row].requires_grad_() for name, p in self.parameters.items()}
-            for name, leaf in leaves.items():
-                leaf.grad = self.gradients[name][row]
-            self._leaves.append(leaves)
+        else:
+            self.gradients = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+            self._leaves = []
+            for row in range(self.rows):
+                leaves = {name: p.detach()[row].requires_grad_() for name, p in self.parameters.items()}
+                for name, leaf in leaves.items():
+                    leaf.grad = self.gradients[name][row]
+                self._leaves.append(leaves)
 
     # Networks in and out of the stack -------------------------------------------------------------------------------
 
@@ -135,6 +137,10 @@ class Cohort:
         """[N, ...] -> [R, ...]: the ghost gets what the first network gets."""
         return tensor if self.rows == self.size else torch.cat([tensor, tensor[:1]])
 
+    def _layers(self, stack: State) -> list[dense.Layer]:
+        """The layers of stacked dense networks, from parameters or tensors stacked like them."""
+        return [dense.Layer(stack[f"{name}.weight"], stack[f"{name}.bias"]) for name, _ in self.model.named_children()]
+
     def _call(self, parameters: State, buffers: State, images: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False):
             return functional_call(self.model, {**parameters, **buffers}, (images,)).float()
@@ -145,6 +151,10 @@ class Cohort:
         images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
         `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`.
         """
+        if self.written_out:
+            x, labels = self._fill(images).flatten(2), self._fill(labels)
+            result = dense.gradients(self._layers(self.parameters), x, labels, self._layers(self.gradients))
+            return result.loss[: self.size], result.correct[: self.size]
         self.model.train()
         if self.stacked:
             labels = self._fill(labels)
@@ -153,6 +163,11 @@ class Cohort:
             gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
             return losses.detach()[: self.size], (logits.argmax(2) == labels).sum(1)[: self.size]
+        losses, correct = zip(*self._loop(images, labels), strict=True)
+        return torch.stack(losses), torch.stack(correct)
+
+    def _loop(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Loss and number correct of one network after the other; gradients go into their rows of the stack."""
         results = []
         for gradient in self.gradients.values():
             gradient.zero_()
@@ -161,25 +176,37 @@ class Cohort:
             loss = F.cross_entropy(logits, labels[row])
             loss.backward()
             results.append((loss.detach(), (logits.argmax(1) == labels[row]).sum()))
-        losses, correct = zip(*results, strict=True)
-        return torch.stack(losses), torch.stack(correct)
+        return results
+
+    @torch.no_grad()
+    def descend(self, images: Tensor, labels: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
+        """As `loss_and_gradients`, with a step of plain gradient descent in one go; only where `written_out`.
+
+        rates [R] are the learning rates; `gradients` stays as it was.
+        """
+        x, labels = self._fill(images).flatten(2), self._fill(labels)
+        result = dense.descend(self._layers(self.parameters), x, labels, rates.view(-1, 1, 1))
+        return result.loss[: self.size], result.correct[: self.size]
 
     @torch.no_grad()
     def logits(self, images: Tensor, parameters: State | None = None) -> Tensor:
-        """Forward pass in evaluation mode: images [N, B, ...] -> [N, B, C]; `parameters` may replace the cohort's own."""
-        self.model.eval()
+        """Forward pass in evaluation mode: images [N, B, ...] -> [N, B, C], with `parameters` or the cohort's own."""
         parameters = self.parameters if parameters is None else parameters
+        if self.written_out:
+            return dense.forward(self._layers(parameters), self._fill(images).flatten(2))[-1][: self.size]
+        self.model.eval()
         if self.stacked:
             return vmap(self._call)(parameters, self.buffers, self._fill(images))[: self.size]
         rows = range(self.rows)
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
 
-    def network(self, index: int, *, input_shape: tuple[int, int, int], spec: NetworkSpec, classes: int) -> nn.Module:
+    def network(self, index: int) -> nn.Module:
         """One network as a plain module of its own, in evaluation mode."""
-        network = models.build(spec.architecture, input_shape=input_shape, classes=classes)
+        with torch.device(self.device):
+            network = self._build()
         network.load_state_dict(self.state(index))
-        return network.to(self.device).eval()
+        return network.eval()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

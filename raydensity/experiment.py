@@ -73,9 +73,7 @@ def run_cohort(
             on_progress(Progress(epoch, specs[0].training.max_epochs, len(specs), done))
 
     clock = time.monotonic()
-    trained = train(
-        specs, dataset, device=torch.device(device), checkpoint_folder=checkpoints, on_epoch=report
-    )
+    trained = train(specs, dataset, device=torch.device(device), checkpoint_folder=checkpoints, on_epoch=report)
     seconds = {"seconds_training": time.monotonic() - clock, "seconds_pruning": 0.0, "seconds_measuring": 0.0}
     rows = [_training_columns(one) for one in trained]
     alive = [index for index, one in enumerate(trained) if one.kept is not None]
@@ -112,15 +110,16 @@ def _trained_cohort(
 
 def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:
     """What all networks of the cohort share: counts and provenance."""
-    shape = {"input_shape": dataset.description.input_shape, "classes": dataset.description.classes}
+    input_shape, classes = dataset.description.input_shape, dataset.description.classes
+    architecture = specs[0].architecture
     with torch.device("meta"):
-        model = models.build(specs[0].architecture, **shape)
+        model = models.build(architecture, input_shape=input_shape, classes=classes)
     commit, dirty = git_state()
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "cpu"
     return {
         "parameters": counts.parameter_count(model),
         "weights": counts.weight_count(model),
-        "table1_count": counts.table1_count(specs[0].architecture, **shape),
+        "table1_count": counts.table1_count(architecture, input_shape=input_shape, classes=classes),
         "validation_size": dataset.description.validation_size,
         "record_version": RECORD_VERSION,
         "cohort_id": cohort_id(specs),
@@ -150,9 +149,7 @@ def _training_columns(one: NetworkProgress) -> dict[str, Any]:
     }
 
 
-def _pruning_columns(
-    cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec
-) -> list[dict[str, Any]]:
+def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec) -> list[dict[str, Any]]:
     path = trajectory(cohort, dataset, validation, spec.preprocessing, step=spec.pruning.step)
     return [
         {
@@ -179,7 +176,6 @@ def _measured_columns(
         answers = evaluate(cohort, dataset, validation, preprocessing).correct.cpu().numpy()
         for row, own in zip(rows, answers, strict=True):
             row["correctness"] = np.packbits(own).tobytes()
-    shape = {"input_shape": dataset.description.input_shape, "classes": dataset.description.classes}
     for index, (row, spec) in enumerate(zip(rows, specs, strict=True)):
         if "overlap" in wanted:
             initial = initial_parameters(cohort.shapes, spec.initializer, spec.init_seed)
@@ -188,7 +184,7 @@ def _measured_columns(
                 for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())
             ]
         if "activations" in wanted:
-            network = cohort.network(index, spec=spec, **shape)
+            network = cohort.network(index)
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
     return rows
 
@@ -197,7 +193,7 @@ def _measured_columns(
 def _activation_rows(
     network: nn.Module, dataset: Dataset, validation: Tensor, preprocessing: str
 ) -> list[dict[str, Any]]:
-    """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is a map, averaged over positions."""
+    """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is the mean of its map."""
     hoyer: dict[str, list[Tensor]] = {}
     units: dict[str, list[Tensor]] = {}
     labels = []

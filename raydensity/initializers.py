@@ -36,9 +36,7 @@ def draw(shape: tuple[int, ...], initializer: InitializerName, source: torch.Gen
         return torch.empty(shape).uniform_(-bound, bound, generator=source)
     deviation = math.sqrt(variance) / TRUNCATED_DEVIATION
     kernel = torch.empty(shape)
-    return torch.nn.init.trunc_normal_(
-        kernel, std=deviation, a=-2 * deviation, b=2 * deviation, generator=source
-    )
+    return torch.nn.init.trunc_normal_(kernel, std=deviation, a=-2 * deviation, b=2 * deviation, generator=source)
 
 
 def initial_parameters(

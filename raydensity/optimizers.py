@@ -42,8 +42,10 @@ class StackedOptimizer:
 
     def _spread_learning_rates(self) -> None:
         filled = (self.learning_rates * 2)[: self.cohort.rows]
-        rates = torch.tensor(filled, device=self.cohort.device)
-        self._rates = {name: rates.view(-1, *[1] * (p.ndim - 1)) for name, p in self.cohort.parameters.items()}
+        self._row_rates = torch.tensor(filled, device=self.cohort.device)
+        self._rates = {
+            name: self._row_rates.view(-1, *[1] * (p.ndim - 1)) for name, p in self.cohort.parameters.items()
+        }
 
     def keep(self, indices: Sequence[int]) -> None:
         """Shrink cohort and slots to the networks of `indices`."""
@@ -67,9 +69,20 @@ class StackedOptimizer:
                 if index == 0 and self.cohort.rows > self.cohort.size:
                     stacked[1].copy_(stacked[0])
 
+    def train(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """One step of training on images [N, B, ...] and labels [N, B]; `number` counts the steps from 1.
+
+        Returns mean loss [N] and number correct [N] before the step.
+        """
+        if self.cohort.written_out and self.rule == SGD(learning_rate=self.rule.learning_rate):
+            return self.cohort.descend(images, labels, self._row_rates)
+        result = self.cohort.loss_and_gradients(images, labels)
+        self.step(number)
+        return result
+
     @torch.no_grad()
     def step(self, number: int) -> None:
-        """One update; `number` counts the steps of training from 1."""
+        """Update the parameters from the cohort's gradients; `number` counts the steps of training from 1."""
         rule = self.rule
         for name, parameter in self.cohort.parameters.items():
             gradient = self.cohort.gradients[name]

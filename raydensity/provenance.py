@@ -9,7 +9,7 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def git_state() -> tuple[str, bool]:
-    """Commit of the checkout that holds this package and whether it has uncommitted changes; ("", False) outside one."""
+    """Commit of the checkout that holds this package, and whether it has changes; ("", False) outside one."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -18,6 +18,10 @@ def git_state() -> tuple[str, bool]:
 
     try:
         tracked = git("ls-files", "--error-unmatch", "__init__.py")
-        return (git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))) if tracked else ("", False)
+        return (
+            (git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no")))
+            if tracked
+            else ("", False)
+        )
     except (OSError, subprocess.SubprocessError):
         return "", False

@@ -1,7 +1,7 @@
 """The record of a cohort: one pyarrow table, one row a network. What the ledger keeps and MLflow shows.
 
-Factor columns repeat the spec, so that analysis needs no parsing. Everything measured as a curve is a list column, whole:
-thresholds are chosen in the analysis, never in the run.
+Factor columns repeat the spec, so that analysis needs no parsing. Everything measured as a curve is a list column,
+whole: thresholds are chosen in the analysis, never in the run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ ACTIVATIONS = pa.struct(
         ("layer", pa.string()),
         ("units", pa.int64()),
         ("hoyer", pa.float64()),  # mean over images of the Hoyer sparsity over units
-        ("selectivity", pa.float64()),  # mean over units: largest class mean minus mean of the others (the paper's form)
+        (
+            "selectivity",
+            pa.float64(),
+        ),  # mean over units: largest class mean minus mean of the others (the paper's form)
         ("selectivity_normalized", pa.float64()),  # the same divided by the sum of the two (Morcos et al. 2018)
     ]
 )

@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 
-InitializerName = Literal[
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
-]
+InitializerName = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 MeasureName = Literal["overlap", "activations", "correctness"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -132,7 +130,7 @@ class Training(Frozen):
 
 
 class MagnitudePruning(Frozen):
-    """Layer-wise magnitude trajectory: `step` of each layer's original weights at a time (density paper, section 3.2)."""
+    """Layer-wise by magnitude, `step` of each layer's original weights at a time (density paper, section 3.2)."""
 
     name: Literal["magnitude"] = "magnitude"
     step: float = Field(default=0.02, gt=0, le=1)

@@ -17,7 +17,7 @@ class Study:
 
     `spaces` maps each scale to a list of Ray Tune search spaces: flat dicts in which every key is a factor and every
     value a `tune.grid_search([...])` or a constant. Factors that exist only together stand in a space of their own.
-    `network` turns one cell (factor -> level) into its NetworkSpec and raises ValueError for a cell that makes no sense.
+    `network` turns one cell (factor -> level) into its NetworkSpec; it raises ValueError for a cell without sense.
     `selecting` names the factors that pick among the spaces; all others may be set to levels the spaces do not list.
     """
 

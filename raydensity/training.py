@@ -1,4 +1,4 @@
-"""Training a cohort: epochs, stopping rules, freezing, compaction, checkpoints. Shapes: N networks, B images a batch."""
+"""Training a cohort: epochs, stopping rules, compaction, checkpoints. Shapes: N networks, B images a batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def train(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
 ) -> list[Progress]:
-    """Train the networks of one cohort to their stopping rules; one finished Progress a network, in the order of `specs`.
+    """Train the networks of one cohort to their stopping rules: one finished Progress each, in the order of `specs`.
 
     With a checkpoint folder a network that is done is saved at once, the others about every `checkpoint_seconds`; a
     later call goes on from there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many
@@ -101,7 +101,7 @@ class _Run:
             self.on_epoch(self.epoch, sum(one.done for one in self.progress))
 
     def _batches(self) -> Tensor:
-        """This epoch's indices [N, steps, B]: each network's training images, shuffled; what fills no batch is dropped."""
+        """This epoch's indices [N, steps, B]: each network's training images shuffled, less what fills no batch."""
         size = self.training.batch_size
         orders = []
         for index in self.members:
@@ -119,8 +119,7 @@ class _Run:
         correct = torch.zeros(self.cohort.size, dtype=torch.int64, device=self.cohort.device)
         for number in range(steps):
             images, labels = gather(self.dataset, batches[:, number], self.preprocessing)
-            loss, right = self.cohort.loss_and_gradients(images, labels)
-            self.optimizer.step((self.epoch - 1) * steps + number + 1)
+            loss, right = self.optimizer.train(images, labels, (self.epoch - 1) * steps + number + 1)
             losses += loss
             correct += right
         return losses / steps, correct.double() / (steps * self.training.batch_size)

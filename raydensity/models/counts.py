@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 from raydensity.models import prunable
@@ -30,7 +32,7 @@ def table1_count(architecture: Architecture, *, input_shape: tuple[int, int, int
     if isinstance(architecture, MLP):
         hidden = [scaled(u, architecture.width, f"fc{n}") for n, u in enumerate(architecture.hidden, start=1)]
         sizes = [channels * height * width, *hidden, classes]
-        return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum(a * b for a, b in pairwise(sizes))
     taps = height * width * 9
     if isinstance(architecture, Conv2):
         filters, units = scaled(64, architecture.width, "conv1"), scaled(256, architecture.width, "fc1")

@@ -16,8 +16,8 @@ from raydensity.pruning.selection import ranks, share
 class Trajectory(NamedTuple):
     """P points of pruning, the first with all weights, the last with none.
 
-    `removed` [P] is the requested fraction of each layer, `weights_left` [P] counts the kernels' weights over all layers;
-    `loss` and `accuracy` [N, P] are on each network's validation images.
+    `removed` [P] is the requested fraction of each layer, `weights_left` [P] counts the weights of all kernels; `loss`
+    and `accuracy` [N, P] are on each network's validation images.
     """
 
     removed: list[float]
