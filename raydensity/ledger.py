@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 # What deciding, estimating and summing up need; curves stay in the files.
 SUMMARY = ["network_id", "cohort_id", *record.FACTORS.names, "status", "converged", "epochs", "validation_accuracy"]
-SUMMARY += ["seconds_training", "seconds_pruning", "seconds_measuring", "device"]
+SECONDS = ["seconds_training", "seconds_pruning", "seconds_measuring"]
+SUMMARY += [*SECONDS, "device"]
 
 
 class Superseded(RuntimeError):
@@ -37,7 +38,8 @@ class Ledger:
     Reading and writing need no lock: files are never changed. `driver()` keeps two drivers off the same ledger.
     """
 
-    def __init__(self, out: Path, study: str) -> None:
+    def __init__(self, out: Path, study: str, *, readonly: bool = False) -> None:
+        self.readonly = readonly
         self.folder = out.absolute() / "ledger" / study
         self.checkpoints = self.folder / "checkpoints"
         self._lock = self.folder / "driver.lock"
@@ -100,7 +102,7 @@ class Ledger:
         return target
 
     def read(self, path: Path) -> pa.Table | None:
-        """One file, every page verified; None, after moving it aside with a warning, where it is damaged.
+        """One file, every page verified; None, with a warning, where it is damaged: it is then moved aside.
 
         ValueError if another version of raydensity wrote it.
         """
@@ -110,7 +112,8 @@ class Ledger:
             versions = set(table["record_version"].to_pylist())
         except (pa.ArrowException, OSError, KeyError) as error:
             aside = path.with_suffix(".damaged")
-            os.replace(path, aside)
+            if not self.readonly:
+                os.replace(path, aside)
             reason = str(error).splitlines()[0]
             log.warning("%s is damaged (%s): its networks run again, it is kept as %s", path, reason, aside.name)
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -53,11 +53,6 @@ class Slots:
     def device(self) -> str:
         return "gpu" if self.gpu else "cpu"
 
-    @property
-    def resources(self) -> dict[str, float]:
-        """The request of one cohort, as Ray takes it."""
-        return {"cpu": 1, "gpu": self.gpu} if self.gpu else {"cpu": 1}
-
 
 @dataclass(frozen=True)
 class Need:
@@ -69,8 +64,15 @@ class Need:
     shared_bytes: float = 0
     smallest: int = 1  # networks that a cohort should have at least, where there are as many
 
+    def cohort_bytes(self, networks: int) -> float:
+        return self.shared_bytes + networks * self.bytes
+
     def cohort_seconds(self, networks: float) -> float:
         return self.shared_seconds + networks * self.seconds
+
+    def scaled(self, factor: float) -> Need:
+        """The same with all its seconds multiplied."""
+        return replace(self, seconds=factor * self.seconds, shared_seconds=factor * self.shared_seconds)
 
 
 def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
@@ -142,6 +144,14 @@ def split(counts: Sequence[int], needs: Sequence[Need], slot: Slots) -> list[int
             break
         parts[costliest] += 1
     return parts
+
+
+def share(bytes_needed: float, slot: Slots, *, gpu_memory: int) -> float:
+    """The share of a GPU for a cohort: the slot's, or as much more as its memory takes, up to a whole one."""
+    if not slot.gpu or not gpu_memory:
+        return slot.gpu
+    fitting = max(1, math.floor(MEMORY_SHARE * gpu_memory / bytes_needed))
+    return max(slot.gpu, 1 / fitting)
 
 
 def makespan(seconds: Sequence[float], slot_count: int) -> float:

@@ -1,16 +1,18 @@
 """MLflow: the view of a sweep. Runs nest: sweep > cohort > network; docs/architecture.md has the layout.
 
-Everything shown comes from the ledger, so a tracker that was away, or was lost, is caught up with at any time. A cohort's
-run becomes FINISHED after all that belongs to it is written: one that is not is an unfinished twin and is replaced.
+Everything shown comes from the ledger, so a tracker that was away, or was lost, is caught up with at any time. A
+cohort's run becomes FINISHED after all that belongs to it is written: one that is not is an unfinished twin and is
+replaced.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +34,9 @@ for _name, _value in {
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, Param, RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-from raydensity.cohort_picture import draw, network_label  # noqa: E402
+from raydensity.cohort_picture import draw  # noqa: E402
 from raydensity.record import FACTORS, diverged  # noqa: E402
 
 BATCH = 1000  # metrics that a tracking server takes at once
@@ -143,6 +146,12 @@ class Tracker:
         self.client.delete_run(run_id)
 
 
+def check(uri: str) -> None:
+    """ValueError, in one line and soon, unless the tracker answers. Makes a database that is not there yet."""
+    with _reachable(uri):
+        MlflowClient(uri).search_experiments(max_results=1)
+
+
 def open_sweep(
     uri: str,
     *,
@@ -157,12 +166,12 @@ def open_sweep(
 
     ValueError, in one line, if the tracker cannot be reached. Call it once, before any worker.
     """
-    try:
+    with _reachable(uri):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(study)
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
-        experiment_id = found.experiment_id if found else client.create_experiment(study)
+        experiment_id = found.experiment_id if found else client.create_experiment(study, _artifacts(uri, study))
         runs = _search(client, experiment_id, f"tags.`raydensity.sweep_id` = '{sweep_id}' and tags.`{KIND}` = 'sweep'")
         now = datetime.now(UTC)
         if runs:
@@ -175,14 +184,11 @@ def open_sweep(
             run_id = client.create_run(experiment_id, tags=tags).info.run_id
             params = [Param(factor, ", ".join(map(str, own))[:6000]) for factor, own in levels.items()]
             client.log_batch(run_id, _points({"networks": len(network_ids)}), params)
-            with tempfile.TemporaryDirectory() as folder:
-                cells = Path(folder) / "cells.parquet"
-                pq.write_table(pa.table({"network_id": list(network_ids)}), cells)
-                client.log_artifact(run_id, str(cells))
+        with tempfile.TemporaryDirectory() as folder:
+            cells = Path(folder) / "cells.parquet"
+            pq.write_table(pa.table({"network_id": list(network_ids)}), cells)
+            client.log_artifact(run_id, str(cells))
         client.log_batch(run_id, tags=[RunTag("raydensity.touched", now.isoformat(timespec="microseconds"))])
-    except (MlflowException, OSError, ImportError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ValueError(f"--tracking-uri: {uri} cannot be used ({reason})") from None
     return Tracker(uri, experiment_id, run_id, study, networks)
 
 
@@ -190,6 +196,15 @@ def cohort_title(rows: Sequence[dict[str, Any]]) -> str:
     """Such as: mlp ×0.5 · sgd · mnist · 20 networks."""
     first, count = rows[0], f"{len(rows)} network{'s' if len(rows) > 1 else ''}"
     return f"{first['architecture']} ×{first['width']:g} · {first['optimizer']} · {first['dataset']} · {count}"
+
+
+@contextlib.contextmanager
+def _reachable(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise ValueError(f"--tracking-uri: {uri} cannot be used ({reason})") from None
 
 
 def _search(client: MlflowClient, experiment_id: str, condition: str) -> list:
@@ -201,6 +216,13 @@ def _search(client: MlflowClient, experiment_id: str, condition: str) -> list:
         token = page.token
         if not token:
             return found
+
+
+def _artifacts(uri: str, study: str) -> str | None:
+    """Files stand beside a database file; a tracking server knows its own place."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlruns" / study).as_uri()
 
 
 def _points(values: dict[str, float | None]) -> list[Metric]:

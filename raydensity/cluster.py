@@ -1,0 +1,119 @@
+"""Ray: a local one that nobody else can reach, or a cluster that runs already; and what there is to run on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import joblib
+import torch
+
+from raydensity.placement import Cluster
+
+# Read when Ray starts. No usage statistics, no files a trial, and Ctrl-C ends the sweep at once: the ledger has it all.
+for _name, _value in {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+from ray._private import ray_constants  # noqa: E402
+
+OBJECT_STORE = 128 * 2**20  # bytes; only specs pass through it
+PATIENCE = 5.0  # seconds for an address to answer
+
+
+def local_resources() -> Cluster:
+    """This machine: the cores and the memory that it may use, containers' limits respected, and its GPUs."""
+    gpus = torch.cuda.device_count()
+    return Cluster(
+        cpus=joblib.cpu_count(),
+        gpus=gpus,
+        memory=_memory(),
+        gpu_memory=min((torch.cuda.get_device_properties(n).total_memory for n in range(gpus)), default=0),
+    )
+
+
+def check_address(address: str) -> None:
+    """ValueError, in one line and within seconds, unless something answers at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"--address: {address!r} is not HOST:PORT, such as 10.0.0.1:6379 (`ray start` prints it)")
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"--address: no Ray cluster answers at {address} ({error})") from None
+
+
+@contextlib.contextmanager
+def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
+    """Ray while the body runs: a local one with `resources`, or the cluster at `address`; yields what there is.
+
+    Uses a Ray that this process has started already. ValueError if the cluster cannot be joined.
+    """
+    if ray.is_initialized():
+        yield _cluster_resources(resources)
+        return
+    try:
+        if address:
+            check_address(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            # As on macOS: Ray's servers then listen on the loopback address alone. There is no public setting for it.
+            ray_constants.ENABLE_RAY_CLUSTER = False
+            ray.init(
+                num_cpus=resources.cpus,
+                num_gpus=int(resources.gpus),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except (ConnectionError, RuntimeError) as error:
+        where = f"--address: the Ray cluster at {address} cannot be joined" if address else "Ray does not start here"
+        raise ValueError(f"{where} ({str(error).splitlines()[0]})") from None
+    try:
+        yield _cluster_resources(resources) if address else resources
+    finally:
+        ray.shutdown()
+
+
+def _cluster_resources(here: Cluster) -> Cluster:
+    """What a running Ray has in all; memory per node as on the smallest one."""
+    total = ray.cluster_resources()
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    workers = [node for node in nodes if node.get("CPU")]
+    # Ray reports the memory that it schedules, about 70 % of a node's: near enough for estimates.
+    memory = min((int(node.get("memory", here.memory)) for node in workers), default=here.memory)
+    gpus = total.get("GPU", 0)
+    return Cluster(
+        cpus=int(total.get("CPU", 0)), gpus=gpus, memory=memory, gpu_memory=_gpu_memory() if gpus else here.gpu_memory
+    )
+
+
+def _gpu_memory() -> int:
+    """Bytes of a GPU of the cluster, asked where one is; 0 where Ray's GPUs are none of CUDA's."""
+
+    @ray.remote(num_cpus=0, num_gpus=0.01)
+    def ask() -> int:
+        return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
+
+    try:
+        return ray.get(ask.remote(), timeout=60)
+    except ray.exceptions.GetTimeoutError:
+        return 0
+
+
+def _memory() -> int:
+    """Bytes that this machine, or the container around it, has."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total

@@ -1,0 +1,79 @@
+"""Progress of a sweep, seen by its driver: networks done, rate, time left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from raydensity.plan import Cohort, duration
+
+TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
+
+
+class Watch(tune.Callback):
+    """Follows Tune's trials, and shows them from a thread of its own while its `with` block runs.
+
+    `failures` and `warnings` are the lines that trials ended with, by cohort.
+    """
+
+    def __init__(self, cohorts: Sequence[Cohort], *, console: Console) -> None:
+        self.cohorts, self.console = cohorts, console
+        self.networks = sum(len(cohort.specs) for cohort in cohorts)
+        self.done = [0] * len(cohorts)
+        self.share = [0.0] * len(cohorts)
+        self.failures: dict[int, str] = {}
+        self.warnings: dict[int, str] = {}
+        self._stop = threading.Event()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune saves its callbacks; nothing here is worth it
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict[str, Any], **info: Any) -> None:
+        cohort = trial.config["cohort"]
+        self.done[cohort] = result["networks_done"]
+        self.share[cohort] = max(result["share"], result["networks_done"] / len(self.cohorts[cohort].specs))
+        if result.get("failed"):
+            self.failures[cohort] = result["failed"]
+        if result.get("warning"):
+            if not self.warnings:
+                self.console.print(f"warning: {result['warning']}", markup=False, highlight=False)
+            self.warnings[cohort] = result["warning"]
+
+    def line(self, elapsed: float) -> str:
+        """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""
+        done, whole = sum(self.done), sum(cohort.seconds for cohort in self.cohorts)
+        text = f"{done:,} of {self.networks:,} networks"
+        reached = sum(share * cohort.seconds for share, cohort in zip(self.share, self.cohorts, strict=True))
+        if done and elapsed > 0:
+            text += f" · {3600 * done / elapsed:,.0f} an hour"
+        if 0.01 * whole < reached < whole:
+            text += f" · about {duration(elapsed * (whole - reached) / reached)} left"
+        return text
+
+    def __enter__(self) -> Watch:
+        self._thread = threading.Thread(target=self._show, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _show(self) -> None:
+        start = time.monotonic()
+        if not self.console.is_terminal:
+            while not self._stop.wait(PLAIN_SECONDS):
+                self.console.print(self.line(time.monotonic() - start), markup=False, highlight=False)
+            return
+        columns = BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}")
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task("starting", total=sum(cohort.seconds for cohort in self.cohorts))
+            while not self._stop.wait(TERMINAL_SECONDS):
+                reached = sum(share * cohort.seconds for share, cohort in zip(self.share, self.cohorts, strict=True))
+                bar.update(task, completed=reached, description=self.line(time.monotonic() - start))

@@ -1,0 +1,132 @@
+"""Sweep: run what a plan leaves to do on Ray Tune, then make sure that ledger and MLflow hold all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import ray
+from ray import tune
+from rich.console import Console
+from rich.table import Table
+
+from raydensity.experiment import run_cohort
+from raydensity.ledger import Ledger
+from raydensity.plan import Plan
+from raydensity.progress import Watch
+from raydensity.tracking import Tracker
+from raydensity.trial import CohortRunner, Job, trial
+
+WORKER_DEATHS = 2  # that a cohort may survive
+KINDS = ["dataset", "architecture", "optimizer", "width"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended: networks that are not in the ledger, and why, with how many cohorts each reason struck."""
+
+    missing: int
+    reasons: dict[str, int]
+
+
+def run(
+    plan: Plan,
+    *,
+    ledger: Ledger,
+    owner: str,
+    tracker: Tracker,
+    data_root: Path,
+    console: Console,
+    runner: CohortRunner = run_cohort,
+) -> Outcome:
+    """Train, prune and measure the networks that the plan leaves to do, then catch up with MLflow.
+
+    Needs a running Ray unless nothing is to do. What an interruption leaves is done by the same call again.
+    """
+    failures: Iterable[str] = []
+    if plan.cohorts:
+        try:
+            failures = _tune(plan, ledger, owner, tracker, data_root, console, runner)
+        except KeyboardInterrupt:
+            with contextlib.suppress(Exception):  # the tracker is a view; the user wants to be gone
+                tracker.finish(done=len(ledger.summary()), complete=False)
+            raise
+    finished = ledger.summary()
+    done = set(finished["network_id"].to_pylist()).intersection(plan.networks)
+    missing = len(plan.networks) - len(done)
+    try:
+        tracker.catch_up(ledger.cohorts(), set(plan.networks))
+        tracker.finish(done=len(done), complete=not missing)
+    except Exception as error:  # whatever ails a tracker, the ledger is whole
+        reason = str(error).splitlines()[0][:200]
+        console.print(f"warning: MLflow could not be written ({reason}); --sync catches up", markup=False)
+    return Outcome(missing, dict(Counter(failures)) if missing else {})
+
+
+def _tune(
+    plan: Plan, ledger: Ledger, owner: str, tracker: Tracker, data_root: Path, console: Console, runner: CohortRunner
+) -> list[str]:
+    """All cohorts as trials of one Tuner; returns the line that each failed one ended with."""
+    job = Job(
+        cohorts=[ray.put(list(cohort.specs)) for cohort in plan.cohorts],
+        runner=runner,
+        out=ledger.folder.parents[1],
+        study=plan.study,
+        owner=owner,
+        tracker=tracker,
+        data_root=data_root,
+        gpus=[cohort.gpu for cohort in plan.cohorts],
+        home=ray.get_runtime_context().get_node_id(),
+    )
+    resources = [cohort.resources for cohort in plan.cohorts]
+    trainable = tune.with_resources(tune.with_parameters(trial, job=job), lambda config: resources[config["cohort"]])
+    # Tune's own state is of no use (the ledger decides what is left to do): it goes with the sweep.
+    with (
+        tempfile.TemporaryDirectory(prefix="raydensity-", ignore_cleanup_errors=True) as storage,
+        Watch(plan.cohorts, console=console) as watch,
+    ):
+        results = tune.Tuner(
+            trainable,
+            param_space={"cohort": tune.grid_search(list(range(len(plan.cohorts))))},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name=uuid.uuid4().hex,
+                storage_path=storage,
+                verbose=0,
+                callbacks=[watch],
+                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
+            ),
+        ).fit()
+        errors = [str(error).strip().splitlines()[-1][:300] for error in results.errors]
+    return [*watch.failures.values(), *errors]
+
+
+def summary_table(plan: Plan, finished: pa.Table) -> Table:
+    """What was found, a row a kind of network; accuracy is the mean and standard deviation of those not diverged."""
+    frame = finished.to_pandas()
+    groups = frame[frame["network_id"].isin(list(plan.networks))].groupby(KINDS)
+    table = Table(title=f"{plan.study} · {plan.scale}: trained networks", title_justify="left")
+    for name in ("data set", "architecture", "optimizer"):
+        table.add_column(name)
+    for name in ("width", "n", "diverged", "converged", "mean epochs", "validation accuracy"):
+        table.add_column(name, justify="right")
+    for (dataset, architecture, optimizer, width), own in groups:
+        accuracy = 100 * own["validation_accuracy"]
+        table.add_row(
+            dataset,
+            architecture,
+            optimizer,
+            f"{width:g}",
+            str(len(own)),
+            str((own["status"] == "diverged").sum()),
+            str(own["converged"].sum()),
+            f"{own['epochs'].mean():.1f}",
+            f"{accuracy.mean():.1f} ± {accuracy.std():.1f} %",
+        )
+    return table

@@ -1,0 +1,133 @@
+"""The Tune trainable: one cohort, from specs to the ledger and to MLflow.
+
+A trial never decides what is left to do (the ledger does) and never loses a result: the record is safe before anything
+else is tried with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+import torch
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raydensity.experiment import Progress, cohort_id
+from raydensity.ledger import Ledger
+from raydensity.spec import NetworkSpec
+from raydensity.tracking import Tracker
+
+REPORT_SECONDS = 2.0  # between two reports; each costs the driver about a millisecond
+
+CohortRunner = Callable[..., pa.Table]  # experiment.run_cohort, or one with its signature
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all trials of a sweep share. Paths are absolute: a worker's folder is not the user's.
+
+    `cohorts` are references to lists of specs, and `gpus` the share of a GPU that each has; `owner` is the driver's
+    token for the ledger; `home` is the node that has the ledger: records come there from every other one.
+    """
+
+    cohorts: Sequence[ray.ObjectRef]
+    gpus: Sequence[float]
+    runner: CohortRunner
+    out: Path
+    study: str
+    owner: str
+    tracker: Tracker
+    data_root: Path
+    home: str
+
+
+def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
+    """Run the cohort whose number `config` gives, in halves where memory runs out.
+
+    Returns how many networks are `networks_done`; `failed` and `warning` are one line each, or empty. A ValueError
+    fails the trial at once, as it would again; a lost worker and any other error are Tune's to retry.
+    """
+    specs: list[NetworkSpec] = ray.get(job.cohorts[config["cohort"]])
+    device = _device(job.gpus[config["cohort"]])
+    pending, done, warnings = [specs], 0, []
+    last_report = 0.0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report >= REPORT_SECONDS:
+            last_report = time.monotonic()
+            tune.report({"networks_done": done + progress.networks_done, "share": progress.epoch / progress.max_epochs})
+
+    while pending:
+        part = pending.pop()
+        try:
+            warnings.append(_run(part, job, device, on_progress))
+            done += len(part)
+        except ValueError as error:
+            return _result(done, failed=str(error).splitlines()[0])
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if len(part) == 1:
+                return _result(done, failed=f"out of memory with a single network: {part[0].id}")
+            half = (len(part) + 1) // 2
+            pending += [part[half:], part[:half]]
+        gc.collect()  # an exception's frames hold the tensors of the cohort that was too large
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return _result(done, warning=next(filter(None, warnings), ""))
+
+
+def _result(done: int, *, failed: str = "", warning: str = "") -> dict[str, Any]:
+    return {"networks_done": done, "share": 1.0, "failed": failed, "warning": warning}
+
+
+def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Callable[[Progress], None]) -> str:
+    """Run one cohort unless an earlier attempt has its record; returns a warning, or nothing."""
+    ledger = Ledger(job.out, job.study)
+    record = ledger.cohort(cohort_id(specs))
+    if record is None:
+        record = job.runner(
+            specs,
+            device=device,
+            data_root=job.data_root,
+            checkpoints=ledger.checkpoints,
+            on_progress=on_progress,
+        )
+    if ray.get_runtime_context().get_node_id() == job.home:
+        return keep(record, job)
+    there = NodeAffinitySchedulingStrategy(job.home, soft=False)
+    return ray.get(ray.remote(num_cpus=0)(keep).options(scheduling_strategy=there).remote(record, job))
+
+
+def keep(record: pa.Table, job: Job) -> str:
+    """Write a record to the ledger, then show it in MLflow; returns a warning if that could not be done now."""
+    ledger = Ledger(job.out, job.study)
+    path = ledger.write(record, owner=job.owner)
+    ledger.drop_checkpoints(record["network_id"].to_pylist())
+    try:
+        job.tracker.track(path, record)
+    except Exception as error:  # whatever ails a tracker, the record is safe and is tracked later
+        return f"MLflow could not be written ({str(error).splitlines()[0][:200]}); it catches up at the end"
+    return ""
+
+
+def _device(gpu: float) -> str:
+    if not gpu or not torch.cuda.is_available():
+        return "cpu"
+    # Ray's fractions only place: without a cap of its own a cohort could take a neighbour's memory.
+    torch.cuda.set_per_process_memory_fraction(gpu)
+    return "cuda"
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error)  # torch on a CPU has no class of its own for it
