@@ -163,8 +163,8 @@ class Cohort:
             gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
             return losses.detach()[: self.size], (logits.argmax(2) == labels).sum(1)[: self.size]
-        losses, correct = zip(*self._loop(images, labels), strict=True)
-        return torch.stack(losses), torch.stack(correct)
+        each_loss, each_correct = zip(*self._loop(images, labels), strict=True)
+        return torch.stack(each_loss), torch.stack(each_correct)
 
     def _loop(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Loss and number correct of one network after the other; gradients go into their rows of the stack."""

@@ -1,0 +1,156 @@
+"""A cohort of N equals N single networks: a plain torch loop to rounding, other packings bit for bit."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from networks import ARCHITECTURES, network
+
+from raydensity import models
+from raydensity.cohort import Cohort
+from raydensity.optimizers import StackedOptimizer
+from raydensity.spec import MLP, SGD, Adagrad, Adam
+
+SHAPE = {"input_shape": (1, 8, 8), "classes": 10}
+REFERENCES = {
+    "sgd": (SGD(learning_rate=0.05), lambda p: torch.optim.SGD(p, lr=0.05)),
+    "adam": (Adam(learning_rate=1e-3), lambda p: torch.optim.Adam(p, lr=1e-3)),
+    "adagrad": (Adagrad(learning_rate=0.01), lambda p: torch.optim.Adagrad(p, lr=0.01)),
+}
+
+
+def batches(networks, steps, seed=0):
+    """Images and labels [steps, networks, 16, ...]."""
+    source = torch.Generator().manual_seed(seed)
+    images = torch.rand(steps, networks, 16, 1, 8, 8, generator=source)
+    return images, torch.randint(0, 10, (steps, networks, 16), generator=source)
+
+
+def plain_network(cohort, index, architecture):
+    plain = models.build(architecture, **SHAPE)
+    plain.load_state_dict(cohort.state(index))
+    return plain
+
+
+@pytest.mark.parametrize("optimizer", REFERENCES)
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
+def test_cohort_equals_single_plain_networks(architecture, optimizer):
+    rule, reference = REFERENCES[optimizer]
+    specs = [network(architecture, rule, init_seed=seed) for seed in range(3)]
+    cohort = Cohort(specs, **SHAPE)
+    ours = StackedOptimizer(cohort, specs)
+    plain = [plain_network(cohort, index, specs[0].architecture) for index in range(3)]
+    theirs = [reference(one.parameters()) for one in plain]
+    for number, (images, labels) in enumerate(zip(*batches(3, 6), strict=True), start=1):
+        losses, correct = ours.train(images, labels, number)
+        for index, (one, rule_of_one) in enumerate(zip(plain, theirs, strict=True)):
+            logits = one(images[index])
+            loss = F.cross_entropy(logits, labels[index])
+            rule_of_one.zero_grad()
+            loss.backward()
+            rule_of_one.step()
+            assert losses[index].item() == pytest.approx(loss.item(), rel=2e-4, abs=2e-5)
+            assert correct[index].item() == (logits.argmax(1) == labels[index]).sum()
+    for index, one in enumerate(plain):
+        for name, value in one.state_dict().items():
+            torch.testing.assert_close(cohort.state(index)[name], value, rtol=2e-3, atol=2e-4)
+        logits = cohort.logits(images)[index]
+        torch.testing.assert_close(logits, one.eval()(images[index]), rtol=2e-3, atol=2e-3)
+
+
+def trained_states(specs, images, labels):
+    cohort = Cohort(specs, **SHAPE)
+    optimizer = StackedOptimizer(cohort, specs)
+    for number, (x, y) in enumerate(zip(images, labels, strict=True), start=1):
+        optimizer.train(x, y, number)
+    return [cohort.state(index) for index in range(cohort.size)], cohort.logits(images[0])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
+@pytest.mark.parametrize(
+    "architecture",
+    [*(MLP(width=width) for width in (0.1, 0.37, 1, 2)), ARCHITECTURES["conv2"], ARCHITECTURES["resnet"]],
+    ids=lambda a: f"{a.name}-{a.width:g}",
+)
+def test_packing_does_not_change_a_bit(architecture, optimizer):
+    specs = [network(architecture, optimizer, init_seed=seed) for seed in range(7)]
+    images, labels = batches(7, 4)
+    together, logits = trained_states(specs, images, labels)
+    for part in ([0], [6], [1, 2], [5, 3, 4]):
+        apart, own_logits = trained_states([specs[i] for i in part], images[:, part], labels[:, part])
+        for row, index in enumerate(part):
+            assert all(torch.equal(apart[row][name], together[index][name]) for name in apart[row])
+            assert torch.equal(own_logits[row], logits[index])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_vmap_gives_what_is_written_out(precision):
+    """The written-out passes of dense networks against vmap and autograd; bf16 runs by vmap and is close to fp32."""
+    specs = [network("mlp", init_seed=seed) for seed in range(3)]
+    images, labels = (part[0] for part in batches(3, 1))
+    exact = Cohort(specs, **SHAPE)
+    loss, correct = exact.loss_and_gradients(images, labels)
+    other = Cohort(
+        [spec.model_copy(update={"training": network(precision=precision).training}) for spec in specs], **SHAPE
+    )
+    other.written_out = False
+    other._make_leaves()
+    other_loss, other_correct = other.loss_and_gradients(images, labels)
+    tolerance = 1e-5 if precision == "fp32" else 0.03
+    torch.testing.assert_close(other_loss, loss, rtol=tolerance, atol=tolerance)
+    assert (other_correct - correct).abs().max() <= (0 if precision == "fp32" else 2)
+    for name in exact.shapes:
+        ours, theirs = exact.weights(name, exact.gradients[name]), other.weights(name, other.gradients[name])
+        torch.testing.assert_close(theirs, ours, rtol=tolerance, atol=tolerance)
+
+
+def test_padding_stays_zero_and_state_is_exact():
+    specs = [network(MLP(width=0.1), "adam", init_seed=seed) for seed in range(2)]
+    cohort = Cohort(specs, **SHAPE)
+    optimizer = StackedOptimizer(cohort, specs)
+    for number, (x, y) in enumerate(zip(*batches(2, 5), strict=True), start=1):
+        optimizer.train(x, y, number)
+    assert cohort.parameters["fc1.weight"].shape == (2, 32, 64)
+    assert cohort.state(0)["fc1.weight"].shape == (30, 64)
+    for name, stacked in cohort.parameters.items():
+        inside = stacked.clone()
+        cohort.weights(name, inside).zero_()
+        assert inside.eq(0).all()
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv2"])
+def test_a_diverging_network_harms_no_neighbour(architecture):
+    def specs(rate):
+        rates = (0.05, rate, 0.05)
+        return [network(architecture, SGD(learning_rate=r), init_seed=seed) for seed, r in enumerate(rates)]
+
+    images, labels = batches(3, 8)
+    calm, _ = trained_states(specs(0.05), images, labels)
+    wild, _ = trained_states(specs(1e30), images, labels)
+    assert any(not torch.isfinite(tensor).all() for tensor in wild[1].values())
+    for index in (0, 2):
+        assert all(torch.equal(wild[index][name], calm[index][name]) for name in calm[index])
+
+
+def test_keep_and_load_round_trip():
+    specs = [network("resnet", init_seed=seed) for seed in range(3)]
+    cohort = Cohort(specs, **SHAPE)
+    states = [copy.deepcopy(cohort.state(index)) for index in range(3)]
+    cohort.keep([2, 0])
+    assert cohort.size == 2
+    assert all(torch.equal(cohort.state(0)[name], states[2][name]) for name in states[2])
+    cohort.load(1, states[1])
+    assert all(torch.equal(cohort.state(1)[name], states[1][name]) for name in states[1])
+
+
+def test_a_network_of_its_own_computes_the_same():
+    specs = [network("mlp", init_seed=seed) for seed in range(2)]
+    cohort = Cohort(specs, **SHAPE)
+    images, _ = (part[0] for part in batches(2, 1))
+    torch.testing.assert_close(cohort.network(1)(images[1]), cohort.logits(images)[1])
+
+
+def test_mixed_architectures_are_refused():
+    with pytest.raises(AssertionError, match="cohort_key"):
+        Cohort([network("mlp"), network("conv2")], **SHAPE)

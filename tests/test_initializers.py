@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+
+from raydensity.initializers import draw, fans, initial_parameters
+from raydensity.randomness import generator
+
+
+def test_fans():
+    assert fans((100, 300)) == (300, 100)
+    assert fans((64, 3, 3, 3)) == (27, 576)
+    assert fans((1024, 64, 27)) == (27, 576)  # unshared: 1,024 positions, 64 filters, 3 channels of 9 taps
+
+
+@pytest.mark.parametrize(
+    ("initializer", "variance"),
+    [
+        ("glorot_uniform", 2 / 700),
+        ("glorot_normal", 2 / 700),
+        ("he_uniform", 2 / 300),
+        ("he_normal", 2 / 300),
+        ("lecun_uniform", 1 / 300),
+        ("lecun_normal", 1 / 300),
+    ],
+)
+def test_variance_and_bounds(initializer, variance):
+    kernel = draw((400, 300), initializer, generator(0, "test")).double()
+    assert kernel.mean().item() == pytest.approx(0, abs=4 * math.sqrt(variance / kernel.numel()))
+    assert kernel.var().item() == pytest.approx(variance, rel=0.02)
+    if initializer.endswith("uniform"):
+        bound = math.sqrt(3 * variance)  # Glorot: sqrt(6 / (n_in + n_out)), He: sqrt(6 / n_in)
+        assert bound * 0.999 < kernel.abs().max() <= bound
+    else:
+        assert kernel.abs().max() <= 2 * math.sqrt(variance) / 0.87962566 + 1e-6
+
+
+def test_biases_zero_norm_scales_one_and_nothing_from_the_global_generator():
+    shapes = {"a.weight": (4, 3), "a.bias": (4,), "norm.weight": (4,), "norm.bias": (4,)}
+    torch.manual_seed(1)
+    first = initial_parameters(shapes, "he_normal", 5)
+    torch.manual_seed(2)
+    second = initial_parameters(shapes, "he_normal", 5)
+    other = initial_parameters(shapes, "he_normal", 6)
+    assert all(torch.equal(first[name], second[name]) for name in shapes)
+    assert not torch.equal(first["a.weight"], other["a.weight"])
+    assert first["a.bias"].eq(0).all()
+    assert first["norm.weight"].eq(1).all()
+    assert first["norm.bias"].eq(0).all()
+
+
+def test_generators_depend_on_seed_and_purpose_alone():
+    def numbers(*what):
+        return torch.rand(4, generator=generator(*what)).tolist()
+
+    assert numbers(1, "init", "a") == numbers(1, "init", "a")
+    assert (
+        len({tuple(numbers(*what)) for what in [(1, "init", "a"), (2, "init", "a"), (1, "init", "b"), (1, "order", 1)]})
+        == 4
+    )

@@ -1,0 +1,76 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import network
+
+from raydensity import data
+from raydensity.cohort import Cohort
+from raydensity.evaluation import evaluate
+from raydensity.pruning.magnitude import trajectory
+from raydensity.pruning.selection import ranks, share
+
+
+def test_ranks_literal_with_ties():
+    scores = torch.tensor([[3.0, 1.0, 2.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    assert ranks(scores).tolist() == [[3, 0, 2, 1], [0, 1, 2, 3]]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.data())
+def test_exactly_k_are_selected_and_they_are_the_smallest(values, draw):
+    scores = torch.tensor([values], dtype=torch.float32)
+    k = draw.draw(st.integers(0, len(values)))
+    chosen = (ranks(scores) < k)[0]
+    assert chosen.sum() == k
+    if 0 < k < len(values):
+        assert scores[0][chosen].max() <= scores[0][~chosen].min()
+
+
+def test_share_rounds_to_nearest():
+    assert [share(0.02 * step, 100) for step in range(51)] == list(range(0, 101, 2))
+    assert share(0.5, 3) == 2
+    assert share(0.02, 10) == 0
+    assert share(1.0, 7) == 7
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet"])
+def test_trajectory_equals_pruning_by_hand(digits, architecture):
+    specs = [network(architecture, init_seed=seed) for seed in range(2)]
+    shape = {"input_shape": (1, 8, 8), "classes": 10}
+    cohort = Cohort(specs, **shape)
+    before = [cohort.state(index) for index in range(2)]
+    validation = data.split(digits, 0)[1].expand(2, -1)
+    path = trajectory(cohort, digits, validation, "unit", step=0.25)
+    assert path.removed == [0, 0.25, 0.5, 0.75, 1.0]
+    assert path.accuracy.shape == path.loss.shape == (2, 5)
+    assert all(torch.equal(cohort.state(1)[name], before[1][name]) for name in before[1])
+    counts = {name: before[0][name].numel() for name in cohort.prunable()}
+    for point, fraction in enumerate(path.removed):
+        pruned = dict(before[1])
+        for name, total in counts.items():
+            k = int(fraction * total + 0.5)
+            smallest = pruned[name].abs().flatten().sort(stable=True).indices[:k]
+            pruned[name] = pruned[name].flatten().index_fill(0, smallest, 0.0).view_as(pruned[name])
+        by_hand = Cohort(specs, **shape)
+        by_hand.load(1, pruned)
+        expected = evaluate(by_hand, digits, validation, "unit")
+        assert path.accuracy[1, point] == expected.accuracy[1]
+        assert path.loss[1, point] == expected.loss[1]
+        assert path.weights_left[point] == sum(total - int(fraction * total + 0.5) for total in counts.values())
+    assert path.weights_left[0] == sum(counts.values())
+    assert path.weights_left[-1] == 0
+
+
+def test_two_percent_steps_make_51_points(digits):
+    cohort = Cohort([network()], input_shape=(1, 8, 8), classes=10)
+    path = trajectory(cohort, digits, data.split(digits, 0)[1][None], "unit", step=0.02)
+    assert len(path.removed) == 51
+    assert path.removed[-1] == 1.0
+    assert path.accuracy[0, -1] < 0.2  # nothing but biases is left
+    uneven = trajectory(cohort, digits, data.split(digits, 0)[1][None], "unit", step=0.3)
+    assert uneven.removed == pytest.approx([0, 0.3, 0.6, 0.9, 1.0])
