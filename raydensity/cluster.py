@@ -19,6 +19,7 @@ for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner however quiet it should be
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }.items():
     os.environ.setdefault(_name, _value)

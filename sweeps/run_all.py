@@ -230,9 +230,7 @@ def _run_study(request: Request, options: Options, address: str | None, sync: bo
         console.print(planned.summary())
         if not sync:
             _confirm(planned, options)
-        own_runs = (
-            len(planned.networks) <= TRACKED_NETWORKS if options.track_networks is None else options.track_networks
-        )
+        shown = options.track_networks
         tracker = tracking.open_sweep(
             options.tracking_uri,
             study=name,
@@ -240,9 +238,7 @@ def _run_study(request: Request, options: Options, address: str | None, sync: bo
             sweep_id=planned.sweep_id,
             network_ids=list(planned.networks),
             levels=planned.levels,
-            networks=len(planned.networks) <= TRACKED_NETWORKS
-            if options.track_networks is None
-            else options.track_networks,
+            networks=len(planned.networks) <= TRACKED_NETWORKS if shown is None else shown,
         )
         if sync:
             planned = planned.without_training()
