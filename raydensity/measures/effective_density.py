@@ -6,10 +6,13 @@ A pure function of a pruning trajectory, so that a threshold is chosen after the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Score = Literal["accuracy", "loss"]
+Step = Literal["first_failing", "last_passing"]
 
 # Accuracies are counts over images, at least 1e-5 apart, and may have passed through float32 (errors near 1e-7):
 # a score that lies on the threshold must pass whatever the rounding.
@@ -28,15 +31,15 @@ class Reading:
 
     tolerance: float = 0.05
     relative: bool = False
-    score: Literal["accuracy", "loss"] = "accuracy"
-    step: Literal["first_failing", "last_passing"] = "first_failing"
+    score: Score = "accuracy"
+    step: Step = "first_failing"
 
     def __post_init__(self) -> None:
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance is {self.tolerance}: it must be 0 or more")
-        if self.score not in ("accuracy", "loss"):
+        if self.score not in get_args(Score):
             raise ValueError(f"score is {self.score!r}: it must be 'accuracy' or 'loss'")
-        if self.step not in ("first_failing", "last_passing"):
+        if self.step not in get_args(Step):
             raise ValueError(f"step is {self.step!r}: it must be 'first_failing' or 'last_passing'")
 
 

@@ -1,0 +1,40 @@
+"""`python -m analysis STUDY`: the report of a study from its tracked runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis import analyse
+
+
+def main(
+    study: Annotated[str, typer.Argument(help="The study, such as density.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; results/report/STUDY by default.")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else mlflow.db in this folder by default.")
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="The latest sweep of this scale.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="The sweep with this id.")] = None,
+) -> None:
+    """Pull the runs of a study from MLflow and write report.html, figures and tables."""
+    from analysis.runs import default_tracking_uri
+
+    try:
+        path = analyse(
+            study,
+            out=out or Path("results", "report", study),
+            tracking_uri=tracking_uri or default_tracking_uri(),
+            scale=scale,
+            sweep=sweep,
+        )
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,208 @@
+"""What the density paper claims, and what the runs say: one function per claim, one sentence per model type.
+
+Each function takes the networks and their tables. A claim about "around" a share agrees within five points of it.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.density import Networks, type_name
+from analysis.density_functions import distances
+from analysis.density_tables import OVERLAP_READINGS
+from analysis.report import Claim, mean_and_deviation, p_relation
+
+Tables = dict[str, pd.DataFrame]
+
+
+def underparametrized(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["effective_density"], "mlp"):
+        for row in rows[rows["width"] == 0.1].to_dict("records"):
+            prunable = 100 - row["mean"]
+            here = f"{name}: {mean_and_deviation(prunable, row['std'])} % (n = {row['n']})."
+            claims.append(Claim("A 0.1× MLP can lose about 30 % of its weights.", here, 25 <= prunable <= 35))
+    return claims
+
+
+def overparametrized(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["effective_density"]):
+        wide = rows[rows["width"] >= 0.5]
+        if len(wide):
+            prunable = 100 - wide["mean"]
+            values = _list(wide["width"], prunable, "{:.1f} %")
+            paper = "Overparametrised networks (0.5× and wider) can lose around 50 % or more."
+            claims.append(Claim(paper, f"{name}: {values}.", bool(prunable.min() >= 45)))
+    return claims
+
+
+def pruned_is_larger_than_unpruned(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, group in _by_type(networks, networks.used):
+        sizes = group.groupby("width").agg(total=("table1_count", "first"), core=("core", "mean"))
+        if len(sizes) < 2 or sizes["core"].isna().any():
+            continue
+        widest, next_width = sizes.index[-1], sizes.index[-2]
+        core, total = sizes["core"].iloc[-1], sizes["total"].iloc[-2]
+        here = f"{name}: the pruned {widest:g}× keeps {core:,.0f} weights, the unpruned {next_width:g}× has {total:,}."
+        paper = "The widest network is larger pruned than the next smaller one unpruned."
+        claims.append(Claim(paper, here, bool(core > total)))
+    return claims
+
+
+def core_grows(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    variance = tables["anova"]
+    for name, group in _by_type(networks, networks.used):
+        core = group.groupby("width")["core"].mean().dropna()
+        if len(core) < 2:
+            continue
+        here = f"{name}: {_list(core.index, core, '{:,.0f}')} weights."
+        claims.append(Claim("The core grows with the width.", here, bool(core.is_monotonic_increasing)))
+    for name, rows in _by_type(networks, variance) if len(variance) else []:
+        for row in rows[rows["test"] == "one-way"].dropna(subset=["p"]).to_dict("records"):
+            test = f"F({row['df']}, {row['df_residual']}) = {row['F']:.3g}, {p_relation(row['p'])}"
+            here = f"{name}: {test}, η² = {row['eta_squared']:.2f}."
+            paper = "Pruned sizes differ between widths (one-way ANOVA, p < 0.0001)."
+            claims.append(Claim(paper, here, row["p"] < 1e-4))
+    return claims
+
+
+def null_hypothesis_fails(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["effective_density"]):
+        tested = rows.dropna(subset=["p_ttest"])
+        if len(tested):
+            values = "; ".join(f"{row['width']:g}×: {p_relation(row['p_ttest'])}" for _, row in tested.iterrows())
+            paper = "Every width but 1× differs from the null hypothesis (unpaired t-test, p < 0.0001)."
+            claims.append(Claim(paper, f"{name}: {values}.", bool((tested["p_ttest"] < 1e-4).all())))
+    for name, rows in _by_type(networks, tables["effective_density"]):
+        known = rows.dropna(subset=["published_mean"])
+        if len(known):
+            inside = int(known["inside_published"].sum())
+            values = _list(known["width"], known["mean"] - known["published_mean"], "{:+.1f}")
+            here = f"{name}: inside at {inside} of {len(known)} widths; differences in points {values}."
+            paper = "Table 2's effective densities (ours inside the published mean ± deviation)."
+            claims.append(Claim(paper, here, inside == len(known)))
+    return claims
+
+
+def he_is_denser(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, pairs in _glorot_and_he(networks, tables, "mean"):
+        gap = pairs["he_uniform"] - pairs["glorot_uniform"]
+        here = f"{name}: He minus Glorot, in points: {_list(gap.index, gap, '{:+.1f}')}."
+        claims.append(Claim("He leads to a higher effective density than Glorot.", here, bool((gap > 0).all())))
+        if len(gap) > 1:
+            first, last = gap.index[0], gap.index[-1]
+            here = f"{name}: {gap[first]:+.1f} points at {first:g}×, {gap[last]:+.1f} at {last:g}×."
+            claims.append(Claim("The gap grows with the width.", here, bool(gap[last] > gap[first])))
+    return claims
+
+
+def he_is_faster(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, pairs in _glorot_and_he(networks, tables, "epochs_mean"):
+        values = "; ".join(f"{w:g}×: {r['he_uniform']:.1f} / {r['glorot_uniform']:.1f}" for w, r in pairs.iterrows())
+        faster = bool((pairs["he_uniform"] < pairs["glorot_uniform"]).all())
+        claims.append(Claim("He needs fewer epochs than Glorot.", f"{name}: epochs He / Glorot {values}.", faster))
+    return claims
+
+
+def mlps_are_accurate(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["initializers"], "mlp"):
+        lowest, n = rows["accuracy_min"].min(), rows["n"].sum()
+        here = f"{name}: the least accurate of {n} has {lowest:.1f} %."
+        claims.append(Claim("All MLPs end above 90 % validation accuracy.", here, bool(lowest > 90)))
+    return claims
+
+
+def overlap_readings(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["overlap"]) if len(tables["overlap"]) else []:
+        known = rows.dropna(subset=["published"])
+        if len(known):
+            away = (known["mean"] - known["published"]).abs().groupby(known["reading"]).mean()
+            values = "; ".join(f"{reading}: {away[reading]:.1f}" for reading in OVERLAP_READINGS)
+            here = f"{name}: mean distance from the published values in points, by reading: {values}."
+            paper = "The overlap of its Tables 3 and 4 is |A∩B| over all weights, 16 % by chance."
+            claims.append(Claim(paper, here, bool(away.idxmin() == "common/all")))
+        by_chance = rows[rows["reading"] == "common/all"]
+        means = by_chance.groupby("width")["mean"].mean()
+        here = f"{name}: |A∩B| over all weights, mean of the layers: {_list(means.index, means, '{:.1f} %')}."
+        architecture, optimizer = rows[["architecture", "optimizer"]].iloc[0]
+        if architecture == "mlp":
+            paper = "MLP: more overlap than chance (16 %) at 0.1×, less for the first two layers when wider."
+            first_two = by_chance[by_chance["layer"].isin(["fc1", "fc2"])]
+            narrow, wide = (first_two[first_two["width"] <= 0.1], first_two[first_two["width"] >= 0.5])
+            both = len(narrow) and len(wide)
+            agrees = bool((narrow["mean"] > 16).all() and (wide["mean"] < 16).all()) if both else None
+            claims.append(Claim(paper, here, agrees))
+        elif (architecture, optimizer) == ("conv2", "adam"):
+            paper = "Conv-2 with Adam: more overlap than chance (16 %) in all layers."
+            claims.append(Claim(paper, here, bool((by_chance["mean"] > 16).all())))
+    return claims
+
+
+def wide_mlps_agree(networks: Networks, tables: Tables) -> list[Claim]:
+    return _distance_claims(networks, "mlp", "The widest MLPs form a cluster, the narrowest are very dissimilar.")
+
+
+def conv_functions_show_no_pattern(networks: Networks, tables: Tables) -> list[Claim]:
+    return _distance_claims(networks, "conv2", "No clear pattern tells the widths apart.")
+
+
+def activations_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["activations"]) if len(tables["activations"]) else []:
+        means = rows.groupby("width")[["hoyer_mean", "selectivity_mean"]].mean()
+        if len(means) < 2:
+            continue
+        first, last = means.iloc[0], means.iloc[-1]
+        here = (
+            f"{name}: from {means.index[0]:g}× to {means.index[-1]:g}×, Hoyer sparsity {first['hoyer_mean']:.2f} to "
+            f"{last['hoyer_mean']:.2f}, selectivity {first['selectivity_mean']:.2f} to {last['selectivity_mean']:.2f}."
+        )
+        both = bool(last["hoyer_mean"] > first["hoyer_mean"] and last["selectivity_mean"] > first["selectivity_mean"])
+        sgd = rows["optimizer"].iloc[0] == "sgd"
+        paper = "Width raises activation sparsity and selectivity with Adam and Adagrad; mixed with SGD (Park 2022)."
+        claims.append(Claim(paper, here, None if sgd else both))
+    return claims
+
+
+def _distance_claims(networks: Networks, architecture: str, paper: str) -> list[Claim]:
+    claims = []
+    for name, group in _by_type(networks, networks.used, architecture):
+        if architecture == "conv2" and group["optimizer"].iloc[0] != "adam":
+            continue
+        values = distances(group)
+        if len(values) > 1:
+            shares = _list(values.index, 100 * values, "{:.1f} %")
+            here = f"{name}: two networks of one width differ in being right on {shares} of images."
+            agrees = bool(values.iloc[-1] < values.iloc[0]) if architecture == "mlp" else None
+            claims.append(Claim(paper, here, agrees))
+    return claims
+
+
+def _glorot_and_he(networks: Networks, tables: Tables, column: str) -> list[tuple[str, pd.DataFrame]]:
+    pairs = []
+    for name, rows in _by_type(networks, tables["initializers"]):
+        table = rows.pivot(index="width", columns="initializer", values=column)
+        if {"glorot_uniform", "he_uniform"} <= set(table.columns):
+            both = table[["glorot_uniform", "he_uniform"]].dropna()
+            if len(both):
+                pairs.append((name, both))
+    return pairs
+
+
+def _by_type(
+    networks: Networks, frame: pd.DataFrame, architecture: str | None = None
+) -> list[tuple[str, pd.DataFrame]]:
+    types = networks.types(frame if architecture is None else frame[frame["architecture"] == architecture])
+    return [(type_name(networks, key), rows) for key, rows in types]
+
+
+def _list(widths: pd.Series | pd.Index, values: pd.Series, form: str) -> str:
+    return ", ".join(f"{form.format(value)} at {width:g}×" for width, value in zip(widths, values, strict=True))

@@ -1,0 +1,199 @@
+"""The report of the density study: tables, Figures 1 to 8, and each claim of the paper beside what the runs say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis import density_claims as claims
+from analysis import density_curves, density_functions, density_sizes
+from analysis import density_display as display
+from analysis.density import READING, Networks, prepare, type_name
+from analysis.density_claims import Tables
+from analysis.density_tables import tables
+from analysis.figures import CannotDraw, draw
+from analysis.published import TABLE_2
+from analysis.report import Claim, Section, write
+from analysis.runs import Runs
+
+Picture = Callable[[Networks], Figure]
+Says = Callable[[Networks, Tables], list[Claim]]
+
+# Name of the file, title, text, picture, claims.
+FIGURES: list[tuple[str, str, str, Picture, list[Says]]] = [
+    (
+        "figure_1_validation_accuracy",
+        "Figure 1. Validation accuracy during training",
+        "Mean over networks; the band is one standard deviation. A network that has stopped keeps its last value.",
+        density_curves.training_accuracy,
+        [claims.mlps_are_accurate],
+    ),
+    (
+        "figure_2_validation_loss",
+        "Figure 2. Validation loss during training",
+        "As Figure 1. Crosses: mean epoch whose weights were kept, and mean loss there.",
+        density_curves.training_loss,
+        [claims.he_is_faster],
+    ),
+    (
+        "figure_3_pruning_trajectories",
+        "Figure 3. Accuracy while the smallest weights of each layer are removed",
+        "Mean over networks; the band is one standard deviation. No retraining.",
+        density_curves.pruning,
+        [claims.underparametrized, claims.overparametrized],
+    ),
+    (
+        "figure_4_density_distributions",
+        "Figure 4. Distribution of effective density",
+        "Kernel density estimate per width; a dashed line where all networks have the same density.",
+        density_sizes.distributions,
+        [],
+    ),
+    (
+        "figure_5_absolute_sizes",
+        "Figure 5. Size of the architecture and of its core",
+        "Weights in Table 1's way of counting, on a logarithmic scale; bars are one standard deviation.",
+        density_sizes.absolute_sizes,
+        [claims.pruned_is_larger_than_unpruned, claims.core_grows],
+    ),
+    (
+        "figure_6_initializers",
+        "Figure 6. Effective density by initializer",
+        "Dots are means, bars one standard deviation.",
+        density_sizes.initializers,
+        [claims.he_is_denser],
+    ),
+    (
+        "figure_7_mlp_functions",
+        "Figure 7. t-SNE of correctness vectors, MLP",
+        "One dot a network, one data seed: near dots are right and wrong on the same validation images.",
+        density_functions.mlp_functions,
+        [claims.wide_mlps_agree],
+    ),
+    (
+        "figure_8_conv2_adam_functions",
+        "Figure 8. t-SNE of correctness vectors, Conv-2 with Adam",
+        "As Figure 7.",
+        density_functions.conv_functions,
+        [claims.conv_functions_show_no_pattern],
+    ),
+    (
+        "activations",
+        "Activations (section 5.3)",
+        "Hoyer sparsity of activations and class selectivity of units, by layer; bars are one standard deviation.",
+        density_functions.activations,
+        [claims.activations_by_optimizer],
+    ),
+]
+
+
+def report(runs: Runs, out: Path) -> Path:
+    """Write `tables/*.csv`, `figures/*.png` and `.svg`, and `report.html` under `out`; returns the path of the page.
+
+    Raises ValueError where no network can be used and OSError where `out` cannot be written.
+    """
+    networks = prepare(runs)
+    for folder in (out / "tables", out / "figures"):
+        folder.mkdir(parents=True, exist_ok=True)
+    named, notes = tables(networks)
+    for name, table in named.items():
+        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    densities, variance, overlap, readings, sizes = _table_sections(networks, named, notes)
+    figures = _figure_sections(networks, named, out / "figures")
+    sections = [densities, *figures[:6], variance, overlap, *figures[6:], readings, sizes]
+    return write(
+        out / "report.html",
+        title="The Propensity for Density in Feed-forward Models: what the runs say",
+        facts=_facts(runs, networks),
+        warnings=_warnings(networks),
+        sections=sections,
+    )
+
+
+def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
+    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
+    left_out = f"{networks.diverged} diverged, {networks.not_finite} with a trajectory that is not finite or missing"
+    limit = f"more than {READING.tolerance:g} ({'relative' if READING.relative else 'absolute'})"
+    step = READING.step.replace("_", " ")
+    return [
+        ("study", f"{runs.study}, scale {runs.scale}"),
+        ("sweep", f"{runs.sweep_id}, last touched {runs.touched}"),
+        ("networks", f"{len(networks.used)} used of {networks.found} trained and {networks.planned} planned"),
+        ("left out", left_out),
+        ("not converged", f"{networks.not_converged} ran out of epochs; they are used as they ended"),
+        ("effective density", f"weights left at the {step} step, where {READING.score} is worse by {limit}"),
+        (
+            "trained by commit",
+            ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items()),
+        ),
+        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def _warnings(networks: Networks) -> list[str]:
+    found = []
+    other = sorted({type_name(networks, key) for key, _ in networks.types() if key[:3] not in TABLE_2})
+    if other:
+        found.append(f"Not in the paper: {'; '.join(other)}. No published values stand beside these.")
+    if networks.scale != "paper":
+        found.append(
+            f"Scale {networks.scale!r}: fewer seeds, widths or epochs than the paper, or smaller data. "
+            "Read the numbers as a check of the method; the paper's numbers need --scale paper."
+        )
+    missing = networks.planned - networks.found
+    if missing:
+        found.append(f"{missing} of {networks.planned} planned networks have no finished run yet and are missing here.")
+    return found
+
+
+def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
+    sections = []
+    for name, title, text, picture, says in FIGURES:
+        said = [claim for one in says for claim in one(networks, named)]
+        said.sort(key=[claim.paper for claim in said].index)
+        try:
+            path = draw(partial(picture, networks), folder=folder, name=name)
+        except CannotDraw as reason:
+            sections.append(Section(title, missing=str(reason), claims=said))
+        else:
+            sections.append(Section(title, text, picture=path, claims=said))
+    return sections
+
+
+def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list[Section]:
+    densities = Section(
+        "Table 2. Effective density, percent",
+        "Mean ± standard deviation. Under the null hypothesis the core is as large as that of the twin of width 1 "
+        "with the same seeds and initializer. Student's unpaired t-test, two-tailed.",
+        claims=claims.null_hypothesis_fails(networks, named),
+        tables={"": display.densities(networks, named["effective_density"])},
+    )
+    variance = Section(
+        "Analysis of variance",
+        "Type II sums of squares; pruned sizes in Table 1's way of counting. " + " ".join(notes),
+        tables={"": display.anova(networks, named["anova"])} if len(named["anova"]) else {},
+    )
+    overlap = Section(
+        "Tables 3 and 4. Overlap of the smallest 40 % of weights before (A) and after (B) training, percent",
+        "Glorot only, as in the paper. The published numbers, in brackets, exceed 40 %, which |A∩B| over all weights "
+        "cannot: so all readings stand here, each beside the published value.",
+        claims=claims.overlap_readings(networks, named),
+        tables=display.overlap(networks, named["overlap"]),
+    )
+    readings = Section(
+        "Effective density under other readings of the threshold, percent",
+        "A 5 % decrease may be absolute or relative, of accuracy or (an increase) of loss, read at the first failing "
+        "or the last passing step.",
+        tables={"": display.readings(networks, named["readings"])},
+    )
+    sizes = Section(
+        "Table 1. Sizes",
+        "True count: all trainable numbers; weights: those that are pruned. Table 1's way of counting differs from "
+        "both for convolutions.",
+        tables={"": display.parameters(named["parameters"])},
+    )
+    return [densities, variance, overlap, readings, sizes]

@@ -1,0 +1,95 @@
+"""What the papers printed, as data. Percentages stay percentages, as in the tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+# Published values stand only beside runs of the same kind: (dataset, architecture, optimizer).
+MLP = ("mnist", "mlp", "sgd")
+CONV_ADAM = ("cifar10", "conv2", "adam")
+CONV_ADAGRAD = ("cifar10", "conv2", "adagrad")
+RESNET = ("cifar10", "resnet", "sgd")
+MODEL_TYPE = ["dataset", "architecture", "optimizer"]
+
+# Density paper, Table 1: "parameters between the first layer and output layer", by width.
+TABLE_1: dict[tuple[str, str], dict[float, int]] = {
+    ("mnist", "mlp"): {0.1: 23_920, 0.5: 125_600, 1: 266_200, 2: 592_400, 5: 1_931_000},
+    ("cifar10", "conv2"): {0.1: 536_963, 0.5: 11_388_288, 1: 43_780_864, 2: 171_578_880},
+    ("cifar10", "resnet"): {0.1: 27_762, 0.5: 221_586, 1: 443_122, 2: 886_194},
+}
+
+# Density paper, Table 2, percent, by width: null-hypothesis mean and deviation, observed mean and deviation.
+TABLE_2: dict[tuple[str, str, str], dict[float, tuple[float, float, float, float]]] = {
+    MLP: {
+        0.1: (100, 0, 70.6, 3.6),
+        0.5: (91.0, 0.8, 50.7, 4.8),
+        1: (43.3, 4.6, 43.3, 4.6),
+        2: (19.5, 2.1, 39.0, 5.7),
+        5: (6.0, 0.6, 32.2, 5.6),
+    },
+    CONV_ADAM: {
+        0.1: (100, 0, 77.8, 3.6),
+        0.5: (100, 0, 54.0, 5.9),
+        1: (43.0, 5.3, 43.0, 5.3),
+        2: (11.0, 1.3, 36.4, 3.9),
+    },
+    CONV_ADAGRAD: {
+        0.1: (100, 0, 55.8, 6.7),
+        0.5: (96.7, 6.7, 32.1, 5.5),
+        1: (29.3, 5.8, 29.3, 5.8),
+        2: (7.5, 1.5, 29.5, 6.9),
+    },
+    RESNET: {
+        0.1: (100, 0, 55.0, 4.7),
+        0.5: (98.6, 2.8, 53.1, 4.4),
+        1: (53.1, 4.4, 53.1, 4.4),
+        2: (26.4, 2.3, 54.4, 6.0),
+    },
+}
+
+# Density paper, Tables 3 and 4, percent: overlap of the smallest 40 % before and after training, by width and layer.
+TABLES_3_AND_4: dict[tuple[str, str, str], tuple[tuple[str, ...], dict[float, tuple[float, ...]]]] = {
+    MLP: (
+        ("fc1", "fc2", "proj"),
+        {
+            0.1: (25.5, 22.1, 34.1),
+            0.5: (10.8, 12.1, 19.3),
+            1: (7.2, 9.3, 16.7),
+            2: (4.9, 7.1, 15.9),
+            5: (3.1, 4.6, 15.9),
+        },
+    ),
+    CONV_ADAM: (
+        ("conv1", "conv2", "fc1", "fc2", "proj"),
+        {
+            0.1: (59.2, 58.3, 47.1, 18.4, 28.5),
+            0.5: (58.6, 59.3, 48.3, 19.5, 28.8),
+            1: (58.7, 59.6, 45.0, 21.8, 29.3),
+            2: (58.9, 58.8, 40.1, 24.7, 33.4),
+        },
+    ),
+}
+
+
+def parameters() -> pd.DataFrame:
+    """Table 1: dataset, architecture, width, published."""
+    rows = [(*key, width, count) for key, cells in TABLE_1.items() for width, count in cells.items()]
+    return pd.DataFrame(rows, columns=["dataset", "architecture", "width", "published"])
+
+
+def effective_density() -> pd.DataFrame:
+    """Table 2: model type, width, published_null_mean, published_null_std, published_mean, published_std."""
+    rows = [(*key, width, *cell) for key, cells in TABLE_2.items() for width, cell in cells.items()]
+    values = ["published_null_mean", "published_null_std", "published_mean", "published_std"]
+    return pd.DataFrame(rows, columns=[*MODEL_TYPE, "width", *values])
+
+
+def overlap() -> pd.DataFrame:
+    """Tables 3 and 4: model type, width, layer, published."""
+    rows = [
+        (*key, width, layer, value)
+        for key, (layers, cells) in TABLES_3_AND_4.items()
+        for width, values in cells.items()
+        for layer, value in zip(layers, values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[*MODEL_TYPE, "width", "layer", "published"])

@@ -1,0 +1,110 @@
+"""Analysis of variance, t-tests and the null hypothesis of the density paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Anova:
+    """Rows of an analysis of variance as tables show them, or the reason why there are none."""
+
+    rows: pd.DataFrame
+    why_empty: str = ""
+
+
+ANOVA_COLUMNS = ["factor", "df", "df_residual", "F", "p", "eta_squared"]
+
+
+def anova(
+    frame: pd.DataFrame, response: str, factors: Sequence[str], *, interaction: tuple[str, str] | None = None
+) -> Anova:
+    """Type II analysis of variance of `response` over categorical `factors`; with one factor the one-way test.
+
+    Type II tests each main effect after all other main effects, and the interaction after everything, so unequal cells
+    (a diverged network) do not depend on the order of factors. A factor with a single level is left out, and so is
+    the interaction where a combination of its levels holds no network. Eta squared is a factor's sum of squares over
+    the total one. Where nothing varies within the cells F and p are NaN. `frame` has one row a network.
+    """
+    varied = [factor for factor in factors if frame[factor].nunique() > 1]
+    if not varied:
+        return _none(f"no factor has more than one level ({', '.join(factors)})")
+    terms = [f"C({factor})" for factor in varied]
+    if (
+        interaction
+        and set(interaction) <= set(varied)
+        and pd.crosstab(*(frame[f] for f in interaction)).gt(0).all(axis=None)
+    ):
+        terms.append(":".join(f"C({factor})" for factor in interaction))
+    # Sizes of millions of weights square to numbers that drown the small factors in rounding: fit on a unit scale.
+    spread = frame[response].std()
+    if not spread > 0:
+        return _none(f"{response} is the same for every network")
+    scaled = frame[varied].assign(response=(frame[response] - frame[response].mean()) / spread)
+    model = smf.ols("response ~ " + " + ".join(terms), scaled)
+    if np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
+        return _none(f"the levels of {', '.join(varied)} cannot be told apart: some combinations are missing")
+    if model.df_resid < 1:
+        return _none(f"{len(frame)} networks leave no degrees of freedom for the residual")
+    fit = model.fit()
+    total = float(fit.centered_tss)
+    exact = fit.ssr <= 1e-12 * total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = sm.stats.anova_lm(fit, typ=2).drop(index="Residual")
+    names = [name.replace("C(", "").replace(")", "") for name in table.index]
+    rows = pd.DataFrame(
+        {
+            "factor": names,
+            "df": table["df"].to_numpy().astype(int),
+            "df_residual": int(fit.df_resid),
+            "F": np.nan if exact else table["F"].to_numpy(),
+            "p": np.nan if exact else table["PR(>F)"].to_numpy(),
+            "eta_squared": table["sum_sq"].to_numpy() / total,
+        }
+    )
+    return Anova(rows)
+
+
+def _none(why: str) -> Anova:
+    return Anova(pd.DataFrame(columns=ANOVA_COLUMNS), why)
+
+
+def null_density(
+    frame: pd.DataFrame, *, density: str, size: str, match: Sequence[str], width: str = "width"
+) -> pd.Series:
+    """Effective density that each network would have if the core did not grow with the width (section 4.2).
+
+    The core of the network's twin of width 1, the one with equal `match` columns, over the network's own size: at most
+    1. Densities are fractions, `size` is the column of weights to count by. NaN where there is no twin, or no size.
+    """
+    twins = frame[frame[width] == 1].drop_duplicates(list(match))
+    core = twins[list(match)].assign(core=twins[density] * twins[size])
+    matched = frame[[*match, size]].merge(core, on=list(match), how="left")
+    sizes = matched[size].where(matched[size] > 0)
+    return pd.Series((matched["core"] / sizes).clip(upper=1).to_numpy(), index=frame.index)
+
+
+def unpaired_t_test(one: pd.Series, other: pd.Series) -> float:
+    """Two-tailed p of Student's unpaired t-test (equal variances: the paper says no more than "unpaired t-test").
+
+    NaN where a sample has fewer than two values or neither varies.
+    """
+    one, other = one.dropna(), other.dropna()
+    if min(len(one), len(other)) < 2 or one.std() + other.std() == 0:
+        return float("nan")
+    test = stats.ttest_ind_from_stats(one.mean(), one.std(), len(one), other.mean(), other.std(), len(other))
+    return float(test.pvalue)
+
+
+def mean_pairwise_distance(vectors: np.ndarray) -> float:
+    """Mean share of differing entries over all pairs of 0/1 rows, shape [network, image]; NaN below two rows."""
+    pairs = list(combinations(vectors, 2))
+    return float(np.mean([np.mean(a != b) for a, b in pairs])) if pairs else float("nan")
