@@ -172,7 +172,7 @@ class Cohort:
         for gradient in self.gradients.values():
             gradient.zero_()
         for row, leaves in enumerate(self._leaves):
-            logits = self._call(leaves, {name: b[row] for name, b in self.buffers.items()}, images[row])
+            logits = self._call(leaves, {name: b[row] for name, b in self.buffers.items()}, channels_last(images[row]))
             loss = F.cross_entropy(logits, labels[row])
             loss.backward()
             results.append((loss.detach(), (logits.argmax(1) == labels[row]).sum()))
@@ -199,7 +199,7 @@ class Cohort:
             return vmap(self._call)(parameters, self.buffers, self._fill(images))[: self.size]
         rows = range(self.rows)
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
-        return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
+        return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
 
     def network(self, index: int) -> nn.Module:
         """One network as a plain module of its own, in evaluation mode."""
@@ -207,6 +207,11 @@ class Cohort:
             network = self._build()
         network.load_state_dict(self.state(index))
         return network.eval()
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images [B, channels, height, width] in the memory order in which convolutions on a CPU are faster."""
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
