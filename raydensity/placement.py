@@ -138,7 +138,7 @@ def split(counts: Sequence[int], needs: Sequence[Need], slot: Slots) -> list[int
             return 0.0
         return each.cohort_seconds(count / parts[group])
 
-    while sum(parts) < slot.count:
+    while groups and sum(parts) < slot.count:
         costliest = max(range(len(groups)), key=splittable)
         if not splittable(costliest):
             break

@@ -1,0 +1,243 @@
+"""What the command line does: check everything, then plan, run and analyse one study after the other."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from raydensity import cluster, data, grid, plan, sweep, tracking
+from raydensity.grid import Space
+from raydensity.ledger import Ledger
+from raydensity.placement import Cluster, need
+from raydensity.plan import Plan
+from raydensity.spec import NetworkSpec
+from raydensity.study import SCALES, Study
+
+LONG_SWEEP = 24 * 3600  # seconds beyond which a person is asked
+TRACKED_NETWORKS = 2000  # beyond, only cohorts are shown in MLflow
+
+Settings = dict[str, dict[str, list[str]]]  # study -> factor -> levels as they were typed
+
+
+@dataclass(frozen=True)
+class Request:
+    """One study as the command asks for it."""
+
+    study: Study
+    scale: str
+    spaces: list[Space]
+    networks: dict[str, NetworkSpec]
+    ledger: Ledger
+
+    @property
+    def datasets(self) -> set[str]:
+        return {spec.dataset for spec in self.networks.values()}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command says beside the studies; all paths absolute.
+
+    `track_networks` is None for: where they are not too many. `confirm` asks a person whether to go on.
+    """
+
+    data_root: Path
+    tracking_uri: str
+    address: str | None = None
+    gpus_per_cohort: float | None = None
+    track_networks: bool | None = None
+    confirm: Callable[[str], None] = lambda question: None
+
+
+def requests(
+    known: Mapping[str, Study], names: Sequence[str], *, scale: str, settings: Settings, out: Path, readonly: bool
+) -> list[Request]:
+    """What was asked for, once it makes sense. ValueError, in one line, for an unknown study, scale, factor or level,
+    and for a width that leaves a layer empty."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--study: {name!r} is unknown; there is {', '.join(known)}")
+    if scale not in SCALES:
+        raise ValueError(f"--scale: {scale!r} is unknown; it is {', '.join(SCALES)}")
+    found = []
+    for name in dict.fromkeys(names):
+        study = known[name]
+        spaces = grid.configure(study, scale=scale, settings=settings.get(name, {}))
+        networks = grid.expand(study, spaces)
+        for spec in {spec.cohort_key: spec for spec in networks.values()}.values():
+            need(spec, device="cpu")
+        found.append(Request(study, scale, spaces, networks, Ledger(out, name, readonly=readonly)))
+    return found
+
+
+def settings(given: Iterable[str], names: Sequence[str]) -> Settings:
+    """`STUDY.FACTOR=LEVEL,LEVEL` (the study may be left out where there is one) by study and factor."""
+    found: Settings = defaultdict(dict)
+    for text in given:
+        target, equals, levels = text.partition("=")
+        if not equals or not levels.strip():
+            raise ValueError(f"--set: {text!r} is not FACTOR=LEVEL,LEVEL")
+        study, dot, factor = target.strip().rpartition(".")
+        if not dot:
+            if len(names) > 1:
+                raise ValueError(f"--set {factor}: which study? Write {names[0]}.{text}, or choose one with --study")
+            study = names[0]
+        if study not in names:
+            raise ValueError(f"--set {target}: {study!r} is not among the studies that run: {', '.join(names)}")
+        found[study][factor] = levels.split(",")
+    return found
+
+
+def tracking_uri(given: str | None) -> str:
+    """An absolute URI, for workers have folders of their own: as given, else MLFLOW_TRACKING_URI, else a file here."""
+    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if uri.startswith("sqlite:///"):
+        return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+    if not uri.startswith(("http://", "https://")):
+        raise ValueError(f"--tracking-uri: {uri!r} is neither sqlite:///FILE nor http(s)://HOST:PORT")
+    return uri
+
+
+def dry_run(asked: Sequence[Request], options: Options, console: Console) -> None:
+    """Say what would be done; change nothing."""
+    resources = cluster.local_resources()
+    with ExitStack() as stack:
+        if options.address:
+            resources = stack.enter_context(cluster.connection(options.address, resources=resources))
+        for request in asked:
+            for dataset in sorted(request.datasets):
+                data.check(dataset, download=False)
+            _describe(_plan(request, options, resources), console)
+
+
+def run(asked: Sequence[Request], options: Options, console: Console) -> int:
+    """Run and analyse every study; returns how many networks are missing. ValueError before anything trains."""
+    _prepare(asked, options)
+    if options.address:
+        cluster.check_address(options.address)
+    for dataset in sorted(set().union(*(request.datasets for request in asked))):
+        data.check(dataset)
+    return sum(_run(request, options, console) for request in asked)
+
+
+def sync(asked: Sequence[Request], options: Options, console: Console) -> None:
+    """Rebuild in MLflow what the ledger holds of these sweeps; train nothing."""
+    _prepare(asked, options)
+    for request in asked:
+        with request.ledger.driver():
+            planned = _plan(request, options, cluster.local_resources())
+            tracker = _open(planned, options)
+            late = tracker.catch_up(request.ledger.cohorts(), set(planned.networks))
+            tracker.finish(done=len(planned.done), complete=len(planned.done) == len(planned.networks))
+        console.print(f"{planned.study} · {planned.scale}: {late} cohorts written to MLflow, the others were there")
+        _report(request, planned, options, console)
+
+
+def list_studies(known: Mapping[str, Study]) -> Table:
+    """The studies with their titles and, by scale, how many networks they have."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("study", "title", *SCALES):
+        table.add_column(name, justify="right" if name in SCALES else "left")
+    for study in known.values():
+        sizes = [f"{_size(study.spaces[scale]):,}" if scale in study.spaces else "" for scale in SCALES]
+        table.add_row(study.name, study.title, *sizes)
+    return table
+
+
+def _size(spaces: Iterable[Space]) -> int:
+    return sum(math.prod(len(grid.levels([space], factor)) for factor in space) for space in spaces)
+
+
+def _prepare(asked: Sequence[Request], options: Options) -> None:
+    for request in asked:
+        request.ledger.prepare()
+    tracking.check(options.tracking_uri)
+
+
+def _run(request: Request, options: Options, console: Console) -> int:
+    with request.ledger.driver() as owner, ExitStack() as stack:
+        resources = cluster.local_resources()
+        planned = _plan(request, options, resources)
+        if planned.cohorts:
+            if options.address:
+                resources = stack.enter_context(cluster.connection(options.address, resources=resources))
+                planned = _plan(request, options, resources)
+            _describe(planned, console)
+            if planned.seconds > LONG_SWEEP:
+                options.confirm("This may take more than a day. Go on?")
+            if not options.address:
+                stack.enter_context(cluster.connection(None, resources=resources))
+        else:
+            console.print(planned.summary())
+        outcome = sweep.run(
+            planned,
+            ledger=request.ledger,
+            owner=owner,
+            tracker=_open(planned, options),
+            data_root=options.data_root,
+            console=console,
+        )
+    console.print(sweep.summary_table(planned, request.ledger.summary()))
+    if outcome.missing:
+        console.print(f"{outcome.missing} of {len(planned.networks)} networks are missing:")
+        for reason, cohorts in outcome.reasons.items():
+            console.print(f"  {cohorts} cohort{'s' if cohorts > 1 else ''}: {reason}", markup=False, soft_wrap=True)
+    if outcome.missing < len(planned.networks):
+        _report(request, planned, options, console)
+    return outcome.missing
+
+
+def _plan(request: Request, options: Options, resources: Cluster) -> Plan:
+    return plan.make(
+        request.study.name,
+        scale=request.scale,
+        spaces=request.spaces,
+        networks=request.networks,
+        ledger=request.ledger,
+        cluster=resources,
+        gpus_per_cohort=options.gpus_per_cohort,
+    )
+
+
+def _describe(planned: Plan, console: Console) -> None:
+    console.print(planned.table())
+    console.print(planned.summary(), soft_wrap=True)
+
+
+def _open(planned: Plan, options: Options) -> tracking.Tracker:
+    shown = options.track_networks
+    return tracking.open_sweep(
+        options.tracking_uri,
+        study=planned.study,
+        scale=planned.scale,
+        sweep_id=planned.sweep_id,
+        network_ids=list(planned.networks),
+        levels=planned.levels,
+        networks=len(planned.networks) <= TRACKED_NETWORKS if shown is None else shown,
+    )
+
+
+def _report(request: Request, planned: Plan, options: Options, console: Console) -> None:
+    from analysis import analyse  # imports what nothing before needs
+
+    folder = request.ledger.folder.parents[1] / "report" / planned.study
+    try:
+        report = analyse(planned.study, out=folder, tracking_uri=options.tracking_uri, sweep=planned.sweep_id)
+    except ValueError as error:  # the networks are trained and safe: a report alone is missing
+        print(f"error: no report: {error}", file=sys.stderr)
+        return
+    console.print(f"report: {report}", markup=False, soft_wrap=True)
+    if options.tracking_uri.startswith("sqlite:"):
+        server = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri {options.tracking_uri}"
+        console.print(f"MLflow: {server}  (then open http://127.0.0.1:5000)", markup=False, soft_wrap=True)
+    else:
+        console.print(f"MLflow: {options.tracking_uri}", markup=False, soft_wrap=True)
