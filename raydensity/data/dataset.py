@@ -117,6 +117,7 @@ def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
     """
     if preprocessing not in ("unit", "standardized"):
         raise ValueError(f"preprocessing: {preprocessing!r} is unknown; it is 'unit' or 'standardized'")
+    assert images.dtype == torch.uint8
     scaled = images.float().div_(dataset.description.scale)
     if preprocessing == "unit":
         return scaled
