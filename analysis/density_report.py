@@ -154,7 +154,8 @@ def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Se
     sections = []
     for name, title, text, picture, says in FIGURES:
         said = [claim for one in says for claim in one(networks, named)]
-        said.sort(key=[claim.paper for claim in said].index)
+        papers = [claim.paper for claim in said]
+        said.sort(key=lambda claim: papers.index(claim.paper))
         try:
             path = draw(partial(picture, networks), folder=folder, name=name)
         except CannotDraw as reason:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 
 import mlflow.artifacts
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 PAGE = 5000  # runs a request; servers allow 50,000 at most
 
@@ -65,16 +67,16 @@ def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str 
             client, experiment.experiment_id, "tags.`raydensity.kind` = 'cohort' and attributes.status = 'FINISHED'"
         )
         records = [_read(run, "record.parquet", tracking_uri) for run in cohorts]
-    except MlflowException as error:
-        raise ValueError(f"tracker {tracking_uri}: {str(error).splitlines()[0]}") from error
+    except (MlflowException, SQLAlchemyError) as error:
+        raise ValueError(f"tracker {tracking_uri} cannot be used: {str(error).splitlines()[0]}") from error
     tags = chosen.data.tags
     if not records:
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
     table = pa.concat_tables(records, promote_options="default")
-    networks = table.filter(pc.is_in(table["network_id"], wanted)).to_pandas()
-    if networks.empty:
+    table = table.filter(pc.is_in(table["network_id"], wanted))
+    if not len(table):
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
-    networks = networks.drop_duplicates("network_id").sort_values("network_id", ignore_index=True)
+    networks = as_frame(table)
     return Runs(
         study=study,
         scale=tags["raydensity.scale"],
@@ -83,6 +85,16 @@ def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str 
         planned=len(wanted),
         networks=networks,
     )
+
+
+def as_frame(records: pa.Table) -> pd.DataFrame:
+    """Records as a frame, each network once, ordered by id; a missing list or binary becomes an empty one."""
+    frame = records.to_pandas().drop_duplicates("network_id").sort_values("network_id", ignore_index=True)
+    for field in records.schema:
+        if pa.types.is_list(field.type) or pa.types.is_binary(field.type):
+            empty = b"" if pa.types.is_binary(field.type) else np.array([])
+            frame[field.name] = [empty if value is None else value for value in frame[field.name]]
+    return frame
 
 
 def check_reachable(tracking_uri: str) -> None:
@@ -104,7 +116,8 @@ def check_reachable(tracking_uri: str) -> None:
 
 
 def _choose_sweep(client: MlflowClient, experiment_id: str, study: str, scale: str | None, sweep: str | None) -> Run:
-    sweeps = _search(client, experiment_id, "tags.`raydensity.kind` = 'sweep'")
+    # The tag `touched` is written last: a sweep without it was cut off while it was being opened.
+    sweeps = _search(client, experiment_id, "tags.`raydensity.kind` = 'sweep' and tags.`raydensity.touched` != ''")
     tags = [run.data.tags for run in sweeps]
     fitting = [
         run

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from mlflow import MlflowClient
 
+from raydensity import tracking
 from raydensity.record import SCHEMA
 from raydensity.spec import (
     MLP,
@@ -156,62 +157,40 @@ def records(rows: Sequence[dict], *, cohort_size: int = 50) -> list[pa.Table]:
     return tables
 
 
+@functools.cache
+def _empty_store() -> bytes:
+    """An empty tracking database: making one takes seconds, copying it none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        tracking.check(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 def new_store(folder: Path) -> str:
     """A fresh SQLite tracking store, its artifacts beside it; returns its URI."""
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    MlflowClient(uri).search_experiments(max_results=1)
-    return uri
+    path = folder / "mlflow.db"
+    path.write_bytes(_empty_store())
+    return f"sqlite:///{path}"
 
 
 def write_sweep(
     uri: str,
     tables: Sequence[pa.Table],
     *,
-    folder: Path,
     study: str = "density",
     scale: str = "quick",
-    touched: str = "2026-01-01T00:00:00+00:00",
     planned: Sequence[str] = (),
-    status: str = "FINISHED",
 ) -> str:
-    """Track records as a sweep with one cohort run each (docs/architecture.md, "MLflow layout"); returns the sweep id.
-
-    `planned` are network ids of the sweep beyond those in the records.
-    """
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(study)
-    where = (folder / "artifacts" / study).absolute()
-    experiment_id = (
-        experiment.experiment_id if experiment else client.create_experiment(study, artifact_location=where.as_uri())
-    )
+    """Track records as a sweep, as a run of it does; returns its id. `planned` are network ids beyond the records."""
     ids = sorted({i for table in tables for i in table["network_id"].to_pylist()} | set(planned))
     sweep_id = content_hash([study, scale, ids])
-    sweep = client.create_run(
-        experiment_id,
-        tags={
-            "raydensity.kind": "sweep",
-            "raydensity.sweep_id": sweep_id,
-            "raydensity.study": study,
-            "raydensity.scale": scale,
-            "raydensity.touched": touched,
-        },
-    ).info
-    cells = folder / "cells.parquet"
-    pq.write_table(pa.table({"network_id": ids}), cells)
-    client.log_artifact(sweep.run_id, str(cells))
-    client.set_terminated(sweep.run_id)
-    record = folder / "record.parquet"
-    for table in tables:
-        run = client.create_run(
-            experiment_id,
-            tags={
-                "raydensity.kind": "cohort",
-                "raydensity.cohort_id": table["cohort_id"][0].as_py(),
-                "raydensity.study": study,
-                mlflow.utils.mlflow_tags.MLFLOW_PARENT_RUN_ID: sweep.run_id,
-            },
-        ).info
-        pq.write_table(table, record)
-        client.log_artifact(run.run_id, str(record))
-        client.set_terminated(run.run_id, status)
+    tracker = tracking.open_sweep(
+        uri, study=study, scale=scale, sweep_id=sweep_id, network_ids=ids, levels={}, networks=False
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.parquet"
+        for table in tables:
+            pq.write_table(table, path)
+            tracker.track(path, table)
+    tracker.finish(done=len(ids) - len(planned), complete=not planned)
     return sweep_id

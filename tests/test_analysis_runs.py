@@ -1,0 +1,211 @@
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from synthetic import grid, network, new_store, records, write_sweep
+
+from analysis import analyse
+from analysis.runs import default_tracking_uri, pull
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two sweeps of the study "density", quick and then reduced, that share the networks of width 0.5."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = new_store(folder)
+    quick = [network(spec) for spec in grid(widths=(0.1, 0.5))]
+    shared = [row for row in quick if row["width"] == 0.5]
+    new = [network(spec) for spec in grid(widths=(1,))]
+    unfinished = ["f" * 20]
+    first = write_sweep(uri, records(quick, cohort_size=8), scale="quick")
+    second = write_sweep(
+        uri,
+        records(new, cohort_size=3),
+        scale="reduced",
+        planned=[*(row["network_id"] for row in shared), *unfinished],
+    )
+    return uri, first, second
+
+
+def test_the_latest_sweep_with_its_networks_wherever_they_were_trained(store):
+    uri, _, second = store
+    runs = pull("density", tracking_uri=uri)
+    assert (runs.sweep_id, runs.scale, runs.planned) == (second, "reduced", 17)
+    assert sorted(runs.networks["width"]) == [0.5] * 8 + [1.0] * 8
+    assert runs.networks["network_id"].is_monotonic_increasing
+    assert runs.networks["network_id"].is_unique
+
+
+def test_records_arrive_whole(store):
+    uri, first, _ = store
+    frame = pull("density", tracking_uri=uri, sweep=first).networks.set_index("network_id")
+    spec = grid(widths=(0.1,))[3]
+    for column, value in network(spec).items():
+        if column in ("network_id", "cohort_id", "overlap", "activations"):
+            continue
+        np.testing.assert_array_equal(frame.loc[spec.id, column], value, err_msg=column)
+
+
+@pytest.mark.parametrize(("choice", "index"), [({"scale": "quick"}, 1), ({"scale": "reduced"}, 2)])
+def test_scale_chooses(store, choice, index):
+    assert pull("density", tracking_uri=store[0], **choice).sweep_id == store[index]
+
+
+def test_touching_a_sweep_again_makes_it_the_latest(store, tmp_path):
+    uri = new_store(tmp_path)
+    one = [network(spec) for spec in grid(widths=(1,), data_seeds=[0])]
+    other = [network(spec) for spec in grid(widths=(2,), data_seeds=[0])]
+    first = write_sweep(uri, records(one))
+    write_sweep(uri, records(other))
+    assert write_sweep(uri, records(one)) == first
+    assert pull("density", tracking_uri=uri).sweep_id == first
+
+
+def test_cohorts_that_are_not_finished_do_not_count(tmp_path):
+    uri = new_store(tmp_path)
+    rows = [network(spec) for spec in grid(widths=(1,))]
+    write_sweep(uri, records(rows, cohort_size=4))
+    client = MlflowClient(uri)
+    [experiment] = client.search_experiments(filter_string="name = 'density'")
+    runs = client.search_runs([experiment.experiment_id], "tags.`raydensity.kind` = 'cohort'")
+    client.set_terminated(runs[0].info.run_id, "FAILED")
+    assert len(pull("density", tracking_uri=uri).networks) == 4
+    client.set_terminated(runs[1].info.run_id, "KILLED")
+    with pytest.raises(ValueError, match="no finished networks"):
+        pull("density", tracking_uri=uri)
+
+
+def test_a_network_in_two_cohorts_counts_once(tmp_path):
+    uri = new_store(tmp_path)
+    rows = [network(spec) for spec in grid(widths=(1,))]
+    write_sweep(uri, records(rows, cohort_size=8) + records(rows, cohort_size=3))
+    assert len(pull("density", tracking_uri=uri).networks) == 8
+
+
+def test_missing_lists_arrive_empty(tmp_path):
+    uri = new_store(tmp_path)
+    lists = ["prune_removed", "prune_weights_left", "prune_validation_accuracy", "prune_validation_loss"]
+    bare = dict.fromkeys([*lists, "overlap", "activations", "correctness"])
+    write_sweep(uri, records([network(spec, **bare) for spec in grid(widths=(1,))]))
+    row = pull("density", tracking_uri=uri).networks.iloc[0]
+    assert [len(row[column]) for column in bare] == [0] * 7
+
+
+def test_artifacts_that_are_not_local_files_are_downloaded(tmp_path, monkeypatch):
+    """The same store behind an artifact URI with a scheme of its own, as a tracking server has."""
+    uri = new_store(tmp_path)
+    client = MlflowClient(uri)
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    client.create_experiment("density", artifact_location=f"file://localhost{tmp_path}/remote")
+    rows = [network(spec) for spec in grid(widths=(1,))]
+    write_sweep(uri, records(rows))
+    assert len(pull("density", tracking_uri=uri).networks) == 8
+
+
+def refused(**arguments):
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        pull(**arguments)
+    [line] = str(caught.value).splitlines()
+    return line
+
+
+def test_bad_input_is_one_line(store, tmp_path):
+    uri, first, second = store
+    assert "no runs of study 'frivolous'" in refused(study="frivolous", tracking_uri=uri)
+    line = refused(study="density", tracking_uri=uri, sweep="0123")
+    assert "no sweep with id '0123'" in line
+    assert first in line
+    assert second in line
+    assert "scale 'paper'" in refused(study="density", tracking_uri=uri, scale="paper")
+    assert "scale 'reduced' and id" in refused(study="density", tracking_uri=uri, scale="reduced", sweep=first)
+    missing = tmp_path / "none.db"
+    assert "no tracking database" in refused(study="density", tracking_uri=f"sqlite:///{missing}")
+    assert not missing.exists()
+    broken = tmp_path / "broken.db"
+    broken.write_text("this is no database, " * 100)
+    assert "cannot be used" in refused(study="density", tracking_uri=f"sqlite:///{broken}")
+    start = time.monotonic()
+    assert "cannot be reached" in refused(study="density", tracking_uri="http://127.0.0.1:9")
+    assert time.monotonic() - start < 5
+    assert "cannot be used" in refused(study="density", tracking_uri="carrier-pigeon://loft")
+
+
+def test_a_record_that_is_gone_or_cut_names_the_run(store, tmp_path):
+    uri = new_store(tmp_path)
+    write_sweep(uri, records([network(spec) for spec in grid(widths=(1,))]))
+    [path] = tmp_path.rglob("record.parquet")
+    path.write_bytes(path.read_bytes()[:500])
+    assert f"record.parquet of run {path.parents[1].name}" in refused(study="density", tracking_uri=uri)
+    path.unlink()
+    assert "--sync" in refused(study="density", tracking_uri=uri)
+
+
+def test_default_tracking_uri(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert default_tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    assert default_tracking_uri() == "http://tracker:5000"
+
+
+def command(*arguments, cwd):
+    root = Path(__file__).parents[1]
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | {"PYTHONPATH": str(root)}
+    return subprocess.run(
+        [sys.executable, "-m", "analysis", *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_command_line_writes_the_report_to_its_default_place(store, tmp_path):
+    shutil.copy(store[0].removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    done = command("density", "--scale", "quick", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(os.path.join("results", "report", "density", "report.html"))
+    folder = tmp_path / "results" / "report" / "density"
+    assert (folder / "report.html").stat().st_size > 100_000
+    assert {path.name for path in (folder / "tables").iterdir()} >= {"parameters.csv", "effective_density.csv"}
+    assert "Warning" not in done.stderr
+
+
+def test_bad_input_on_the_command_line_exits_with_2(store, tmp_path):
+    done = command("density", "--tracking-uri", store[0], "--sweep", "0123", cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("error: study density has no sweep with id '0123'")
+
+
+def test_an_out_that_cannot_be_written_and_a_study_without_analysis_are_refused(store, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="cannot write the report to"):
+        analyse("density", out=tmp_path / "file" / "report", tracking_uri=store[0])
+    with pytest.raises(ValueError, match="no analysis of study 'sudoku': there is density"):
+        analyse("sudoku", out=tmp_path, tracking_uri=store[0])
+
+
+def pulled_and_analysed(folder, *, init_seeds, cohort_size):
+    """Seconds of one core to pull and analyse 50 networks per init seed: of the process, whatever else is running."""
+    uri = new_store(folder)
+    specs = grid(init_seeds=range(init_seeds), data_seeds=range(5))
+    write_sweep(uri, records([network(spec) for spec in specs], cohort_size=cohort_size))
+    start = time.process_time()
+    analyse("density", out=folder / "report", tracking_uri=uri)
+    return time.process_time() - start, len(specs)
+
+
+def test_five_hundred_networks_take_seconds(tmp_path):
+    seconds, networks = pulled_and_analysed(tmp_path, init_seeds=10, cohort_size=100)
+    assert networks == 500
+    assert seconds < 20
+
+
+@pytest.mark.slow
+def test_ten_thousand_networks_take_less_than_30_seconds(tmp_path):
+    seconds, networks = pulled_and_analysed(tmp_path, init_seeds=200, cohort_size=50)
+    assert networks == 10_000
+    assert seconds < 30
