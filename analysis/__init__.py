@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from pathlib import Path
 
-# The module of each study that has `report(runs, out) -> Path`.
-REPORTS = {"density": "analysis.density_report"}
+
+def reports() -> list[str]:
+    """The studies that have an analysis: each is a module `<study>_report` with `report(runs, out) -> Path`."""
+    return [m.name.removesuffix("_report") for m in pkgutil.iter_modules(__path__) if m.name.endswith("_report")]
 
 
 def analyse(study: str, *, out: Path, tracking_uri: str, scale: str | None = None, sweep: str | None = None) -> Path:
@@ -15,13 +18,13 @@ def analyse(study: str, *, out: Path, tracking_uri: str, scale: str | None = Non
     Returns the path of report.html. Raises ValueError for an unknown study or sweep, a tracker that cannot be reached,
     or an `out` that cannot be written.
     """
-    if study not in REPORTS:
-        raise ValueError(f"no analysis of study {study!r}: there is {', '.join(sorted(REPORTS))}")
+    if study not in reports():
+        raise ValueError(f"no analysis of study {study!r}: there is {', '.join(reports())}")
     # MLflow, pandas and statsmodels take seconds to import: only where they are used.
     from analysis.runs import pull
 
     runs = pull(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep)
     try:
-        return importlib.import_module(REPORTS[study]).report(runs, out)
+        return importlib.import_module(f"analysis.{study}_report").report(runs, out)
     except OSError as error:
         raise ValueError(f"cannot write the report to {out}: {error}") from error
