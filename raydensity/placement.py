@@ -1,6 +1,6 @@
 """Placement: what training a network takes (arithmetic, memory, time), and so how large cohorts are and where they go.
 
-Arithmetic is counted on the meta device. The rates are assumptions, rough to a factor of three, and give way to
+Arithmetic is counted. The rates are assumptions, rough to a factor of three, and give way to
 measured seconds as soon as the ledger has some (plan.py); they order and split cohorts, they never decide a result.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from raydensity import data, models
 from raydensity.evaluation import CHUNK
+from raydensity.models.layers import UnsharedConv2d
 from raydensity.spec import MLP, Architecture, NetworkSpec
 
 FLOPS = {"cpu": 25e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
@@ -165,21 +165,43 @@ def makespan(seconds: Sequence[float], slot_count: int) -> float:
 
 @cache
 def _count(dataset: str, architecture: Architecture) -> tuple[int, int, int]:
-    """Of one network: arithmetic of one image's forward pass, parameters, and numbers that the pass produces."""
+    """Of one network: arithmetic of one image's forward pass, parameters, and numbers that its layers produce.
+
+    Every weight is multiplied and added once a position; without running the network, which may be too large for it.
+    """
     known = data.describe(dataset)
     with torch.device("meta"):
-        model = models.build(architecture, input_shape=known.input_shape, classes=known.classes).eval()
-        image = torch.empty(1, *known.input_shape)
-    produced = 0
+        model = models.build(architecture, input_shape=known.input_shape, classes=known.classes)
+    positions = _positions(dataset, architecture.model_copy(update={"width": 1.0}))
+    flops = produced = 0
+    for name, module in model.named_modules():
+        if name in positions:
+            weight = module.get_parameter("weight")
+            if isinstance(module, UnsharedConv2d):  # has its weights once for each position already
+                flops += 2 * weight.numel()
+                produced += weight.shape[1] * positions[name]
+            else:
+                flops += 2 * weight.numel() * positions[name]
+                produced += weight.shape[0] * positions[name]
+    return flops, sum(p.numel() for p in model.parameters()), produced
 
-    def add(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        nonlocal produced
-        produced += output.numel()
 
-    hook: Callable[..., None] = add
-    for module in model.modules():
-        if not list(module.children()):
-            module.register_forward_hook(hook)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image)
-    return counter.get_total_flops(), sum(p.numel() for p in model.parameters()), produced
+@cache
+def _positions(dataset: str, architecture: Architecture) -> dict[str, int]:
+    """At how many positions of an image each layer with weights stands, by name: the same at every width."""
+    known = data.describe(dataset)
+    model = models.build(architecture, input_shape=known.input_shape, classes=known.classes).eval()
+    positions: dict[str, int] = {}
+
+    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            positions[name] = output.shape[2:].numel()
+
+        return hook
+
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | UnsharedConv2d):
+            module.register_forward_hook(note(name))
+    with torch.no_grad():
+        model(torch.zeros(1, *known.input_shape))
+    return positions

@@ -79,8 +79,8 @@ def main(
 
     logging.addLevelName(logging.WARNING, "warning")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    for chatty in ("alembic", "mlflow"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for chatty in ("alembic", "mlflow", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     missing = 0
     try:

@@ -1,0 +1,112 @@
+"""Placement: needs, cohort sizes, shares of a GPU, order."""
+
+import math
+
+import networks
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from raydensity import data, models, placement
+from raydensity.placement import Cluster, Need, Slots
+from raydensity.spec import MLP, Conv2
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize("name", sorted(networks.ARCHITECTURES))
+def test_arithmetic_and_parameters_are_counted_as_torch_does(name):
+    architecture = networks.ARCHITECTURES[name].model_copy(update={"width": 0.5})
+    flops, parameters, produced = placement._count("digits", architecture)
+    model = models.build(architecture, input_shape=(1, 8, 8), classes=10).eval()
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 1, 8, 8))
+    assert flops == counter.get_total_flops()
+    assert parameters == sum(p.numel() for p in model.parameters())
+    assert produced >= 10
+
+
+def test_seconds_follow_from_flops_of_forward_backward_and_evaluation():
+    spec = networks.network(Conv2(width=0.1), "adam", epochs=3, batch_size=32)
+    known = data.describe("digits")
+    steps = (known.train_size - known.validation_size) // 32 * 3
+    model = models.build(spec.architecture, input_shape=(1, 8, 8), classes=10)
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(32, 1, 8, 8)).sum().backward()
+    trained = steps * counter.get_total_flops()
+    evaluated = known.validation_size * (3 + 50) * placement._count("digits", spec.architecture)[0]
+    counted = (trained + evaluated) / placement.FLOPS["cpu"] + steps * placement.STEP_SECONDS["cpu"]
+    # the first layer needs no gradient of its input, so that counting says a little more than autograd does
+    assert placement.need(spec, device="cpu").seconds == pytest.approx(counted, rel=0.1)
+
+
+def test_wider_networks_need_more():
+    needs = [placement.need(networks.network(MLP(width=width)), device="cpu") for width in (0.1, 1, 5)]
+    assert needs[0].seconds < needs[1].seconds < needs[2].seconds
+    assert needs[0].bytes < needs[1].bytes < needs[2].bytes
+
+
+def test_a_width_that_leaves_a_layer_empty_is_found_before_training():
+    with pytest.raises(ValueError, match="width"):
+        placement.need(networks.network(MLP(width=0.001)), device="cpu")
+
+
+def test_slots_are_cores_or_shares_of_gpus():
+    assert placement.slots(Cluster(cpus=6)) == Slots(count=6, gpu=0, memory=8 * GIB / 6)
+    one_gpu = Cluster(cpus=16, gpus=1, gpu_memory=80 * GIB)
+    assert placement.slots(one_gpu) == Slots(count=4, gpu=0.25, memory=20 * GIB)
+    assert placement.slots(one_gpu, gpus_per_cohort=0.5) == Slots(count=2, gpu=0.5, memory=40 * GIB)
+    assert placement.slots(one_gpu, gpus_per_cohort=0) == Slots(count=16, gpu=0, memory=GIB / 2)
+    # no more cohorts at a time than cores to drive them
+    assert placement.slots(Cluster(cpus=3, gpus=2, gpu_memory=80 * GIB)).count == 3
+
+
+@pytest.mark.parametrize(("fraction", "gpus"), [(0.25, 0), (1.5, 2), (-0.5, 1), (math.inf, 1)])
+def test_a_share_that_no_node_can_give_is_one_clear_line(fraction, gpus):
+    with pytest.raises(ValueError, match="--gpus-per-cohort") as caught:
+        placement.slots(Cluster(cpus=4, gpus=gpus), gpus_per_cohort=fraction)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cohort_that_needs_more_memory_gets_more_of_a_gpu():
+    slot = placement.slots(Cluster(cpus=16, gpus=1, gpu_memory=80 * GIB))
+    share = lambda gib: placement.share(gib * GIB, slot, gpu_memory=80 * GIB)  # noqa: E731
+    assert [share(gib) for gib in (0.1, 12, 13, 20, 40, 500)] == [0.25, 0.25, 1 / 3, 0.5, 1.0, 1.0]
+
+
+def test_memory_limits_a_cohort_but_leaves_one_network():
+    slot = Slots(count=1, gpu=0, memory=GIB)
+    assert placement.largest_cohort(Need(seconds=1, bytes=GIB / 16), slot) == 9
+    assert placement.largest_cohort(Need(seconds=1, bytes=GIB / 16, shared_bytes=GIB / 4), slot) == 5
+    assert placement.largest_cohort(Need(seconds=1, bytes=10 * GIB), slot) == 1
+    assert placement.largest_cohort(Need(seconds=1, bytes=1), slot) == placement.MAX_NETWORKS
+
+
+def test_every_slot_has_work():
+    slot = Slots(count=8, gpu=0, memory=GIB)
+    assert placement.split([32], [Need(seconds=10, bytes=1)], slot) == [32]
+    assert sum(placement.split([20], [Need(seconds=0.01, bytes=1, shared_seconds=10)], slot)) == 8
+    assert sum(placement.split([3], [Need(seconds=0.01, bytes=1, shared_seconds=10)], slot)) == 3
+
+
+def test_stacks_are_never_split_below_two_networks():
+    slot = Slots(count=8, gpu=0, memory=GIB)
+    assert placement.split([8], [Need(seconds=10, bytes=1, smallest=2)], slot) == [4]
+    assert placement.split([7], [Need(seconds=10, bytes=1, smallest=2)], slot) == [3]
+    assert placement.split([1], [Need(seconds=10, bytes=1, smallest=2)], slot) == [1]
+
+
+def test_small_networks_stay_together_where_steps_cost_more_than_what_is_in_them():
+    slot = Slots(count=2, gpu=0, memory=GIB)
+    small, large = Need(seconds=0.1, bytes=1, shared_seconds=1, smallest=2), Need(seconds=10, bytes=1, smallest=2)
+    assert placement.split([8, 8], [small, large], slot)[0] == 1
+
+
+def test_no_cohort_is_planned_for_much_longer_than_an_hour():
+    need = Need(seconds=600, bytes=1)
+    assert placement.split([100], [need], Slots(count=1, gpu=0, memory=GIB)) == [math.ceil(100 / 6)]
+
+
+def test_makespan_fills_the_first_free_slot():
+    assert placement.makespan([5, 4, 3, 3], 2) == 8
+    assert placement.makespan([], 3) == 0

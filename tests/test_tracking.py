@@ -1,0 +1,208 @@
+"""MLflow: the layout, catching up, what is not finite, a tracker that is away."""
+
+import math
+import socket
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from synthetic import grid, network, new_store, records
+
+from raydensity import tracking
+from raydensity.ledger import Ledger
+
+
+def cohort_of(**changes):
+    specs = grid(widths=(0.5,), init_seeds=range(2), data_seeds=range(1))
+    return records([network(spec, **changes) for spec in specs])[0]
+
+
+def opened(uri, *tables, **changes):
+    ids = [network for table in tables for network in table["network_id"].to_pylist()]
+    arguments = {"study": "density", "scale": "quick", "sweep_id": "a" * 20, "network_ids": ids, "networks": True}
+    return tracking.open_sweep(uri, **arguments | {"levels": {"width": [0.5, 1.0]}} | changes)
+
+
+def runs(uri, kind, extra=""):
+    client = MlflowClient(uri)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client.search_runs(experiments, f"tags.`raydensity.kind` = '{kind}'{extra}")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path, "density")
+    ledger.prepare()
+    return ledger
+
+
+@pytest.fixture
+def tracked(tmp_path, ledger):
+    uri, table = new_store(tmp_path), cohort_of()
+    tracker = opened(uri, table)
+    tracker.track(ledger.write(table), table)
+    return uri, table, tracker
+
+
+def test_runs_nest_and_tell_what_they_are(tracked):
+    uri, table, tracker = tracked
+    [sweep], [cohort], networks = runs(uri, "sweep"), runs(uri, "cohort"), runs(uri, "network")
+    assert sweep.info.run_name.startswith("density · quick · 20")
+    assert cohort.info.run_name == "mlp ×0.5 · sgd · digits · 4 networks"
+    assert "×0.5 glorot_uniform init 1 data 0" in {run.info.run_name for run in networks}
+    assert cohort.data.tags["mlflow.parentRunId"] == sweep.info.run_id == tracker.sweep_run_id
+    assert {run.data.tags["mlflow.parentRunId"] for run in networks} == {cohort.info.run_id}
+    assert sorted(run.data.tags["raydensity.network_id"] for run in networks) == sorted(table["network_id"].to_pylist())
+    assert {run.info.status for run in [cohort, *networks]} == {"FINISHED"}
+    assert sweep.data.params == {"width": "0.5, 1.0"}
+    assert cohort.data.metrics["networks"] == 4
+
+
+def test_a_cohort_carries_its_record_and_its_picture(tracked, ledger, tmp_path):
+    uri, table, _ = tracked
+    [cohort] = runs(uri, "cohort")
+    folder = Path(download_artifacts(run_id=cohort.info.run_id, tracking_uri=uri, dst_path=str(tmp_path / "got")))
+    assert (folder / "record.parquet").read_bytes() == ledger.path(table["cohort_id"][0].as_py()).read_bytes()
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sweep_carries_its_cells(tracked, tmp_path):
+    uri, table, tracker = tracked
+    path = download_artifacts(
+        run_id=tracker.sweep_run_id, artifact_path="cells.parquet", tracking_uri=uri, dst_path=str(tmp_path / "got")
+    )
+    assert pq.read_table(path).to_pydict() == {"network_id": table["network_id"].to_pylist()}
+
+
+def test_curves_by_epoch_and_by_percent(tracked):
+    uri, table, _ = tracked
+    row = table.to_pylist()[0]
+    [run] = runs(uri, "network", f" and tags.`raydensity.network_id` = '{row['network_id']}'")
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, "pruning/validation_accuracy")
+    assert [point.step for point in history] == list(range(0, 101, 2))
+    assert [point.value for point in history] == row["prune_validation_accuracy"]
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, "training/validation_loss")
+    assert [(point.step, point.value) for point in history] == list(
+        zip(row["curve_epoch"], row["curve_validation_loss"], strict=True)
+    )
+    assert run.data.params["initializer"] == row["initializer"]
+    assert run.data.metrics["test_accuracy"] == row["test_accuracy"]
+
+
+def test_tracking_a_cohort_again_changes_nothing(tracked, ledger):
+    uri, table, tracker = tracked
+    before = {run.info.run_id for kind in ("sweep", "cohort", "network") for run in runs(uri, kind)}
+    tracker.track(ledger.path(table["cohort_id"][0].as_py()), table)
+    assert tracker.catch_up(ledger.cohorts(), set(table["network_id"].to_pylist())) == 0
+    assert {run.info.run_id for kind in ("sweep", "cohort", "network") for run in runs(uri, kind)} == before
+
+
+def test_an_unfinished_twin_is_replaced_with_its_children(tracked, ledger):
+    uri, table, tracker = tracked
+    [cohort] = runs(uri, "cohort")
+    MlflowClient(uri).update_run(cohort.info.run_id, status="RUNNING")  # as a killed worker leaves it
+    assert tracker.catch_up(ledger.cohorts(), set(table["network_id"].to_pylist())) == 1
+    [replaced] = runs(uri, "cohort")
+    assert replaced.info.run_id != cohort.info.run_id
+    assert len(runs(uri, "network")) == 4
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs(uri, "network")} == {replaced.info.run_id}
+
+
+def test_a_lost_database_is_rebuilt_from_the_ledger(tracked, ledger, tmp_path):
+    _, table, _ = tracked
+    (tmp_path / "other").mkdir()
+    uri = new_store(tmp_path / "other")
+    tracker = opened(uri, table)
+    assert tracker.catch_up(ledger.cohorts(), set(table["network_id"].to_pylist())) == 1
+    assert len(runs(uri, "network")) == 4
+
+
+def test_cohorts_of_other_sweeps_are_left_alone(tracked, ledger):
+    _, _, tracker = tracked
+    [other] = records([network(spec) for spec in grid(widths=(2,))])
+    ledger.write(other)
+    assert tracker.catch_up(ledger.cohorts(), {"0" * 20}) == 0
+
+
+def test_the_same_sweep_goes_on_in_its_run(tracked):
+    uri, table, tracker = tracked
+    touched = runs(uri, "sweep")[0].data.tags["raydensity.touched"]
+    tracker.finish(done=4, complete=True)
+    assert runs(uri, "sweep")[0].info.status == "FINISHED"
+    again = opened(uri, table)
+    assert again == tracker
+    [run] = runs(uri, "sweep")
+    assert run.info.status == "RUNNING"
+    assert run.data.tags["raydensity.touched"] > touched
+    again.finish(done=3, complete=False)
+    assert runs(uri, "sweep")[0].info.status == "KILLED"
+    assert runs(uri, "sweep")[0].data.metrics["networks_done"] == 3
+
+
+def test_without_network_runs_cohorts_alone_are_shown(tmp_path, ledger):
+    uri, table = new_store(tmp_path), cohort_of()
+    opened(uri, table, networks=False).track(ledger.write(table), table)
+    assert len(runs(uri, "cohort")) == 1
+    assert runs(uri, "network") == []
+
+
+def test_what_is_not_finite_is_left_out_and_a_diverged_network_is_shown(tmp_path, ledger):
+    losses = [2.0, math.inf]
+    changes = {f"curve_{name}": losses for name in ("train_loss", "validation_loss")}
+    changes |= {f"curve_{name}": [0.1, math.nan] for name in ("train_accuracy", "validation_accuracy")}
+    table = cohort_of(
+        status="diverged", converged=False, curve_epoch=[1, 2], epochs=2, stopped_epoch=0,
+        validation_loss=math.nan, validation_accuracy=math.nan, test_loss=None, test_accuracy=None, train_loss=math.inf,
+        prune_removed=None, prune_weights_left=None, prune_validation_accuracy=None, prune_validation_loss=None,
+        correctness=None, overlap=None, activations=None, **changes,
+    )  # fmt: skip
+    uri = new_store(tmp_path)
+    opened(uri, table).track(ledger.write(table), table)
+    run = runs(uri, "network")[0]
+    assert run.data.tags["raydensity.status"] == "diverged"
+    assert all(abs(value) < 1e300 for value in run.data.metrics.values())
+    history = MlflowClient(uri).get_metric_history(run.info.run_id, "training/train_loss")
+    assert [point.step for point in history] == [1]
+    assert runs(uri, "cohort")[0].data.metrics["diverged"] == 4
+
+
+def test_long_curves_are_sent_in_batches(tmp_path, ledger):
+    epochs = list(range(1, 1501))
+    curves = {f"curve_{name}": [0.5] * 1500 for name in tracking.CURVES}
+    table = cohort_of(curve_epoch=epochs, epochs=1500, stopped_epoch=1500, **curves).slice(0, 1)
+    uri = new_store(tmp_path)
+    opened(uri, table).track(ledger.write(table), table)
+    history = MlflowClient(uri).get_metric_history(runs(uri, "network")[0].info.run_id, "training/validation_accuracy")
+    assert len(history) == 1500
+
+
+def test_a_network_that_another_file_holds_is_not_shown_twice(tmp_path, ledger):
+    table = cohort_of()
+    uri = new_store(tmp_path)
+    ledger.write(table)
+    rows = [{**row, "cohort_id": "f" * 20} for row in table.to_pylist()[:2]]
+    ledger.write(table.from_pylist(rows, schema=table.schema))
+    opened(uri, table).catch_up(ledger.cohorts(), set(table["network_id"].to_pylist()))
+    shown = [run.data.tags["raydensity.network_id"] for run in runs(uri, "network")]
+    assert sorted(shown) == sorted(table["network_id"].to_pylist())
+
+
+def test_an_unreachable_tracker_is_one_clear_line_within_seconds(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    start = time.monotonic()
+    with pytest.raises(ValueError, match=r"--tracking-uri: .* cannot be used") as caught:
+        tracking.check(f"http://127.0.0.1:{port}")
+    assert time.monotonic() - start < 20
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"--tracking-uri: .* cannot be used") as caught:
+        tracking.check(f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert "\n" not in str(caught.value)
