@@ -17,6 +17,11 @@ def _model(networks: Networks, table: pd.DataFrame) -> pd.Series:
     )
 
 
+def _without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns that say nothing, such as the published ones beside other data."""
+    return shown.loc[:, (shown != "").any()]
+
+
 def _pairs(means: pd.Series, stds: pd.Series) -> list[str]:
     return [mean_and_deviation(mean, std) for mean, std in zip(means, stds, strict=True)]
 
@@ -28,7 +33,7 @@ def _widths(table: pd.DataFrame) -> list[str]:
 def densities(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
     """Table 2, ours beside the published values."""
     inside = {True: "yes", False: "no"}
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         {
             "model": _model(networks, table),
             "width": _widths(table),
@@ -42,6 +47,7 @@ def densities(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
             "p (t-test)": table["p_ttest"].map(p_value),
         }
     )
+    return _without_empty(shown)
 
 
 def parameters(table: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +55,7 @@ def parameters(table: pd.DataFrame) -> pd.DataFrame:
     shown = table.drop(columns="scale").assign(width=_widths(table))
     for column in ("true_count", "table1_count", "published", "weights"):
         shown[column] = ["" if pd.isna(value) else f"{int(value):,}" for value in table[column]]
-    return shown.rename(columns=lambda name: name.replace("_", " "))
+    return _without_empty(shown.rename(columns=lambda name: name.replace("_", " ")))
 
 
 def anova(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
@@ -99,4 +105,4 @@ def readings(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
     rows, readings = ["model", "width", "published"], list(dict.fromkeys(cells["reading"]))
     wide = cells.pivot(index=rows, columns="reading", values="cell")
     ordered = pd.MultiIndex.from_frame(cells[rows].drop_duplicates())
-    return wide.reindex(index=ordered, columns=readings).fillna("").reset_index()
+    return _without_empty(wide.reindex(index=ordered, columns=readings).fillna("").reset_index())

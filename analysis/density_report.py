@@ -121,7 +121,7 @@ def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
     step = READING.step.replace("_", " ")
     return [
         ("study", f"{runs.study}, scale {runs.scale}"),
-        ("sweep", f"{runs.sweep_id}, last touched {runs.touched}"),
+        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
         ("networks", f"{len(networks.used)} used of {networks.found} trained and {networks.planned} planned"),
         ("left out", left_out),
         ("not converged", f"{networks.not_converged} ran out of epochs; they are used as they ended"),
@@ -159,6 +159,8 @@ def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Se
         try:
             path = draw(partial(picture, networks), folder=folder, name=name)
         except CannotDraw as reason:
+            for kind in ("png", "svg"):  # of another sweep, written to this folder before
+                (folder / f"{name}.{kind}").unlink(missing_ok=True)
             sections.append(Section(title, missing=str(reason), claims=said))
         else:
             sections.append(Section(title, text, picture=path, claims=said))

@@ -9,6 +9,9 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from analysis.figures import DPI
+
+SCREEN_DPI = 140
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
@@ -40,6 +43,11 @@ class Section:
     def image(self) -> str:
         """The picture as a data URI."""
         return "data:image/png;base64," + base64.b64encode(self.picture.read_bytes()).decode() if self.picture else ""
+
+    @property
+    def image_width(self) -> int:
+        """Width to show the picture at, in CSS pixels, so that letters have one size whatever the number of panels."""
+        return int.from_bytes(self.picture.read_bytes()[16:20], "big") * SCREEN_DPI // DPI if self.picture else 0
 
 
 def write(

@@ -284,6 +284,13 @@ def test_a_small_sweep_gives_a_report_that_says_what_is_missing(tmp_path, rows, 
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page).lower()
 
 
+def test_no_figure_of_an_earlier_report_stays_beside_a_later_one(tmp_path):
+    report(runs([network(spec) for spec in grid(widths=(1, 2))]), tmp_path)
+    assert (tmp_path / "figures" / "figure_6_initializers.png").exists()
+    report(runs([network(spec) for spec in grid(widths=(1, 2), initializers=["he_uniform"])]), tmp_path)
+    assert not list((tmp_path / "figures").glob("figure_6*"))
+
+
 def test_the_deviation_of_a_single_network_is_empty(tmp_path):
     specs = grid(widths=(0.1, 1), initializers=["he_uniform"], init_seeds=[0], data_seeds=[0])
     report(runs([network(spec) for spec in specs]), tmp_path)
