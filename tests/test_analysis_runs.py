@@ -1,5 +1,8 @@
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,15 +100,52 @@ def test_missing_lists_arrive_empty(tmp_path):
     assert [len(row[column]) for column in bare] == [0] * 7
 
 
-def test_artifacts_that_are_not_local_files_are_downloaded(tmp_path, monkeypatch):
-    """The same store behind an artifact URI with a scheme of its own, as a tracking server has."""
-    uri = new_store(tmp_path)
-    client = MlflowClient(uri)
-    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    client.create_experiment("density", artifact_location=f"file://localhost{tmp_path}/remote")
-    rows = [network(spec) for spec in grid(widths=(1,))]
-    write_sweep(uri, records(rows))
-    assert len(pull("density", tracking_uri=uri).networks) == 8
+@pytest.fixture
+def server(tmp_path):
+    """A real tracking server on loopback, its artifacts behind it; gives its URI."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    backend = ["--backend-store-uri", new_store(tmp_path), "--artifacts-destination", str(tmp_path / "artifacts")]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            *backend,
+        ],
+        env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_tracking_server_gives_the_same_networks(server, store):
+    rows = [network(spec) for spec in grid(widths=(0.1, 0.5))]
+    sweep = write_sweep(server, records(rows, cohort_size=8), scale="quick")
+    there, here = pull("density", tracking_uri=server), pull("density", tracking_uri=store[0], sweep=store[1])
+    assert there.sweep_id == sweep == here.sweep_id
+    assert there.networks["validation_accuracy"].tolist() == here.networks["validation_accuracy"].tolist()
+    assert there.networks["correctness"].tolist() == here.networks["correctness"].tolist()
 
 
 def refused(**arguments):
@@ -205,6 +245,7 @@ def test_five_hundred_networks_take_seconds(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # most of it goes into tracking the networks first
 def test_ten_thousand_networks_take_less_than_30_seconds(tmp_path):
     seconds, networks = pulled_and_analysed(tmp_path, init_seeds=200, cohort_size=50)
     assert networks == 10_000
