@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,11 @@ for _name, _value in {
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray.autoscaler.sdk import request_resources  # noqa: E402
 
 OBJECT_STORE = 128 * 2**20  # bytes; only specs pass through it
 PATIENCE = 5.0  # seconds for an address to answer
+WORKER_PATIENCE = 900.0  # seconds for a cloud to bring the first worker
 
 
 def local_resources() -> Cluster:
@@ -81,9 +84,29 @@ def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
         where = f"--address: the Ray cluster at {address} cannot be joined" if address else "Ray does not start here"
         raise ValueError(f"{where} ({str(error).splitlines()[0]})") from None
     try:
+        if address:
+            _wait_for_a_core(address)
         yield _cluster_resources(resources) if address else resources
     finally:
         ray.shutdown()
+
+
+def _wait_for_a_core(address: str) -> None:
+    """An autoscaled cluster may stand without workers: ask for one, and wait until it is there.
+
+    ValueError if none comes: Tune would wait forever.
+    """
+    try:
+        deadline = time.monotonic() + WORKER_PATIENCE
+        while not ray.cluster_resources().get("CPU"):
+            request_resources(num_cpus=1)
+            if time.monotonic() > deadline:
+                raise ValueError(
+                    f"--address: the Ray cluster at {address} has no CPU core, and none came in {WORKER_PATIENCE:g} s"
+                )
+            time.sleep(1)
+    finally:
+        request_resources(bundles=[])  # what the sweep asks for from now on decides
 
 
 def _cluster_resources(here: Cluster) -> Cluster:

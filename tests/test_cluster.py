@@ -1,0 +1,36 @@
+"""Joining a cluster that has no worker yet, as an autoscaled one may."""
+
+import pytest
+from ray.cluster_utils import Cluster as RayCluster
+
+from raydensity import cluster
+
+
+@pytest.fixture
+def head_without_cores():
+    running = RayCluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": 100 * 2**20},
+    )
+    yield running
+    running.shutdown()
+
+
+def test_a_cluster_without_cores_is_waited_for_and_then_refused_in_one_line(head_without_cores, monkeypatch):
+    here = cluster.local_resources()
+    monkeypatch.setattr(cluster, "WORKER_PATIENCE", 2.0)
+    with (
+        pytest.raises(ValueError, match=r"--address: .* has no CPU core, and none came in 2 s$"),
+        cluster.connection(head_without_cores.address, resources=here),
+    ):
+        pass
+    head_without_cores.add_node(num_cpus=3, object_store_memory=100 * 2**20)
+    with cluster.connection(head_without_cores.address, resources=here) as resources:
+        assert resources.cpus == 3
+
+
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:port", "127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_that_does_not_answer_is_one_line(address):
+    with pytest.raises(ValueError, match="--address: ") as error:
+        cluster.check_address(address)
+    assert "\n" not in str(error.value)
