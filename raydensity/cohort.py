@@ -38,6 +38,7 @@ class Cohort:
     """The networks of `specs` (all of one `cohort_key`) on one device, freshly initialised.
 
     `parameters` and `buffers` map names to stacked tensors [R, ...]; `gradients` is filled by `loss_and_gradients`.
+    `stacked` forces batched products or a loop over networks; by default the faster one for the device.
     """
 
     def __init__(
@@ -47,20 +48,21 @@ class Cohort:
         input_shape: tuple[int, int, int],
         classes: int,
         device: torch.device | str = "cpu",
+        stacked: bool | None = None,
     ) -> None:
         assert len({spec.cohort_key for spec in specs}) == 1, "networks of one cohort must share their cohort_key"
         first = specs[0]
         self.size = len(specs)
         self.device = torch.device(device)
         self.precision = first.training.precision
-        on_cpu = self.device.type == "cpu"
-        self.stacked = isinstance(first.architecture, MLP) or not on_cpu
+        faster_stacked = isinstance(first.architecture, MLP) or self.device.type != "cpu"
+        self.stacked = faster_stacked if stacked is None else stacked
         self.rows = max(self.size, 2) if self.stacked else self.size
         self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
             self.model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
             exact = self._build()
-        self.written_out = isinstance(self.model, DenseNetwork) and self.precision == "fp32"
+        self.written_out = self.stacked and isinstance(self.model, DenseNetwork) and self.precision == "fp32"
         self.shapes = {name: tuple(p.shape) for name, p in exact.named_parameters()}
         self.parameters = {name: self._allocate(tuple(p.shape), p.dtype) for name, p in self.model.named_parameters()}
         self.buffers = {name: self._allocate(tuple(b.shape), b.dtype) for name, b in self.model.named_buffers()}

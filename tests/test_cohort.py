@@ -84,25 +84,36 @@ def test_packing_does_not_change_a_bit(architecture, optimizer):
             assert torch.equal(own_logits[row], logits[index])
 
 
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_vmap_gives_what_is_written_out(precision):
-    """The written-out passes of dense networks against vmap and autograd; bf16 runs by vmap and is close to fp32."""
-    specs = [network("mlp", init_seed=seed) for seed in range(3)]
+def test_stack_and_loop_agree(architecture, precision):
+    """Batched (written out, or by vmap as on a GPU, batch norm included) against one network after the other."""
+    training = network(architecture, precision=precision).training
+    specs = [network(architecture, init_seed=s).model_copy(update={"training": training}) for s in range(3)]
     images, labels = (part[0] for part in batches(3, 1))
-    exact = Cohort(specs, **SHAPE)
-    loss, correct = exact.loss_and_gradients(images, labels)
-    other = Cohort(
-        [spec.model_copy(update={"training": network(precision=precision).training}) for spec in specs], **SHAPE
-    )
-    other.written_out = False
-    other._make_leaves()
-    other_loss, other_correct = other.loss_and_gradients(images, labels)
-    tolerance = 1e-5 if precision == "fp32" else 0.03
-    torch.testing.assert_close(other_loss, loss, rtol=tolerance, atol=tolerance)
-    assert (other_correct - correct).abs().max() <= (0 if precision == "fp32" else 2)
-    for name in exact.shapes:
-        ours, theirs = exact.weights(name, exact.gradients[name]), other.weights(name, other.gradients[name])
-        torch.testing.assert_close(theirs, ours, rtol=tolerance, atol=tolerance)
+    stack, loop = (Cohort(specs, stacked=stacked, **SHAPE) for stacked in (True, False))
+    results = [cohort.loss_and_gradients(images, labels) for cohort in (stack, loop)]
+    tolerance = 2e-4 if precision == "fp32" else 0.05
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=tolerance, atol=tolerance)
+    for name in stack.shapes:
+        ours, theirs = (cohort.weights(name, cohort.gradients[name]) for cohort in (stack, loop))
+        if precision == "fp32":
+            torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+        else:  # batch norm over a channel or three magnifies what bf16 rounds
+            assert (ours - theirs).norm() <= 0.3 * theirs.norm() + 0.05
+    for name, buffer in stack.buffers.items():
+        torch.testing.assert_close(buffer[:3], loop.buffers[name], rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(stack.logits(images), loop.logits(images), rtol=tolerance, atol=tolerance)
+
+
+def test_bf16_differs_from_fp32_and_stays_near():
+    specs = [network("mlp", init_seed=seed) for seed in range(2)]
+    half = [network("mlp", init_seed=seed, precision="bf16") for seed in range(2)]
+    images, labels = (part[0] for part in batches(2, 1))
+    exact, _ = Cohort(specs, **SHAPE).loss_and_gradients(images, labels)
+    near, _ = Cohort(half, **SHAPE).loss_and_gradients(images, labels)
+    assert not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, rtol=0.02, atol=0.02)
 
 
 def test_padding_stays_zero_and_state_is_exact():
