@@ -73,6 +73,7 @@ def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
             # As on macOS: Ray's servers then listen on the loopback address alone. There is no public setting for it.
             ray_constants.ENABLE_RAY_CLUSTER = False
             ray.init(
+                address="local",  # never a cluster that happens to run here
                 num_cpus=resources.cpus,
                 num_gpus=int(resources.gpus),
                 include_dashboard=False,

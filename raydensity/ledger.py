@@ -42,6 +42,7 @@ class Ledger:
         self.readonly = readonly
         self.folder = out.absolute() / "ledger" / study
         self.checkpoints = self.folder / "checkpoints"
+        self.failures = self.folder / "failures.txt"  # the last sweep's errors in full
         self._lock = self.folder / "driver.lock"
 
     def prepare(self) -> None:

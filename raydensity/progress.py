@@ -13,13 +13,19 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from raydensity.plan import Cohort, duration
 
+HOPELESS = 3  # cohorts, each tried again already
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
+
+
+class GaveUp(Exception):
+    """Nothing works: a fault of the installation, not of a cohort."""
 
 
 class Watch(tune.Callback):
     """Follows Tune's trials, and shows them from a thread of its own while its `with` block runs.
 
-    `failures` and `warnings` are the lines that trials ended with, by cohort.
+    `failures` and `warnings` are the lines that trials ended with, by cohort; `errors` what those died of that ended with
+    none. Raises GaveUp out of Tune where HOPELESS cohorts died and none ever worked: the others would, too.
     """
 
     def __init__(self, cohorts: Sequence[Cohort], *, console: Console) -> None:
@@ -29,6 +35,8 @@ class Watch(tune.Callback):
         self.share = [0.0] * len(cohorts)
         self.failures: dict[int, str] = {}
         self.warnings: dict[int, str] = {}
+        self.errors: list[str] = []
+        self.worked = False
         self._stop = threading.Event()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -44,6 +52,14 @@ class Watch(tune.Callback):
             if not self.warnings:
                 self.console.print(f"warning: {result['warning']}", markup=False, highlight=False)
             self.warnings[cohort] = result["warning"]
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.worked = True
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self.errors.append(str(trial.get_error()).strip())
+        if not self.worked and len(self.errors) >= HOPELESS:
+            raise GaveUp
 
     def line(self, elapsed: float) -> str:
         """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""

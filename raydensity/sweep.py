@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 import uuid
 from collections import Counter
@@ -19,7 +20,7 @@ from rich.table import Table
 from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.plan import Plan
-from raydensity.progress import Watch
+from raydensity.progress import GaveUp, Watch
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
@@ -84,6 +85,7 @@ def _tune(
         gpus=[cohort.gpu for cohort in plan.cohorts],
         home=ray.get_runtime_context().get_node_id(),
     )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told once, at the end
     resources = [cohort.resources for cohort in plan.cohorts]
     trainable = tune.with_resources(tune.with_parameters(trial, job=job), lambda config: resources[config["cohort"]])
     # Tune's own state is of no use (the ledger decides what is left to do): it goes with the sweep.
@@ -91,7 +93,7 @@ def _tune(
         tempfile.TemporaryDirectory(prefix="raydensity-", ignore_cleanup_errors=True) as storage,
         Watch(plan.cohorts, console=console) as watch,
     ):
-        results = tune.Tuner(
+        tuner = tune.Tuner(
             trainable,
             param_space={"cohort": tune.grid_search(list(range(len(plan.cohorts))))},
             tune_config=tune.TuneConfig(reuse_actors=True),
@@ -102,9 +104,13 @@ def _tune(
                 callbacks=[watch],
                 failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
             ),
-        ).fit()
-        errors = [str(error).strip().splitlines()[-1][:300] for error in results.errors]
-    return [*watch.failures.values(), *errors]
+        )
+        with contextlib.suppress(GaveUp):
+            tuner.fit()
+    if watch.errors:
+        ledger.failures.write_text("\n\n".join(watch.errors))
+    lines = (f"{error.splitlines()[-1][:300]} (see {ledger.failures})" for error in watch.errors)
+    return [*watch.failures.values(), *lines]
 
 
 def summary_table(plan: Plan, finished: pa.Table) -> Table:
