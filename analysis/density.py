@@ -24,6 +24,7 @@ SETTINGS = [
     "max_epochs",
     "stopping",
     "stopping_split",
+    "stopping_loss",
     "precision",
 ]
 ORDER = ["mlp", "conv2", "resnet", "sgd", "adam", "adagrad"]  # as in the paper's tables

@@ -16,7 +16,7 @@ from analysis.density import READING, Networks, prepare, type_name
 from analysis.density_claims import Tables
 from analysis.density_tables import tables
 from analysis.figures import CannotDraw, draw
-from analysis.published import TABLE_2
+from analysis.published import EPOCHS, TABLE_2
 from analysis.report import Claim, Section, write
 from analysis.runs import Runs
 
@@ -144,6 +144,13 @@ def _warnings(networks: Networks) -> list[str]:
             f"Scale {networks.scale!r}: fewer seeds, widths or epochs than the paper, or smaller data. "
             "Read the numbers as a check of the method; the paper's numbers need --scale paper."
         )
+    for key, group in networks.types():
+        epochs = group["max_epochs"].max()
+        if epochs < EPOCHS.get(key[:3], 0):
+            found.append(
+                f"Short: {type_name(networks, key)} trained {epochs} epochs, the paper's {EPOCHS[key[:3]]}. "
+                "This shows that they run and prune; it is no reproduction."
+            )
     missing = networks.planned - networks.found
     if missing:
         found.append(f"{missing} of {networks.planned} planned networks have no finished run yet and are missing here.")

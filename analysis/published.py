@@ -71,6 +71,10 @@ TABLES_3_AND_4: dict[tuple[str, str, str], tuple[tuple[str, ...], dict[float, tu
 }
 
 
+# Epochs that the paper trained (section 3.1); MLPs train to a loss, however long that takes.
+EPOCHS = {CONV_ADAM: 100, CONV_ADAGRAD: 25, RESNET: 90}
+
+
 def parameters() -> pd.DataFrame:
     """Table 1: dataset, architecture, width, published."""
     rows = [(*key, width, count) for key, cells in TABLE_1.items() for width, count in cells.items()]

@@ -44,10 +44,10 @@ def anova(
         and pd.crosstab(*(frame[f] for f in interaction)).gt(0).all(axis=None)
     ):
         terms.append(":".join(f"C({factor})" for factor in interaction))
+    if frame[response].nunique() < 2:  # a deviation of equal numbers may be a rounding error
+        return _none(f"{response} is the same for every network")
     # Sizes of millions of weights square to numbers that drown the small factors in rounding: fit on a unit scale.
     spread = frame[response].std()
-    if not spread > 0:
-        return _none(f"{response} is the same for every network")
     scaled = frame[varied].assign(response=(frame[response] - frame[response].mean()) / spread)
     model = smf.ols("response ~ " + " + ".join(terms), scaled)
     if np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
@@ -85,7 +85,8 @@ def null_density(
     The core of the network's twin of width 1, the one with equal `match` columns, over the network's own size: at most
     1. Densities are fractions, `size` is the column of weights to count by. NaN where there is no twin, or no size.
     """
-    twins = frame[frame[width] == 1].drop_duplicates(list(match))
+    twins = frame[frame[width] == 1]
+    assert not twins.duplicated(list(match)).any(), f"several networks of width 1 share {', '.join(match)}"
     core = twins[list(match)].assign(core=twins[density] * twins[size])
     matched = frame[[*match, size]].merge(core, on=list(match), how="left")
     sizes = matched[size].where(matched[size] > 0)
@@ -98,7 +99,7 @@ def unpaired_t_test(one: pd.Series, other: pd.Series) -> float:
     NaN where a sample has fewer than two values or neither varies.
     """
     one, other = one.dropna(), other.dropna()
-    if min(len(one), len(other)) < 2 or one.std() + other.std() == 0:
+    if min(len(one), len(other)) < 2 or max(one.nunique(), other.nunique()) < 2:
         return float("nan")
     test = stats.ttest_ind_from_stats(one.mean(), one.std(), len(one), other.mean(), other.std(), len(other))
     return float(test.pvalue)

@@ -70,10 +70,10 @@ def load(folder: Path, network_id: str, device: torch.device) -> Progress:
             for key in file.keys():  # noqa: SIM118 - the file is no mapping
                 part, name = key.split(":", 1)
                 parts[part][name] = file.get_tensor(key)
+        kept, current, slots = (parts[part] or None for part in ("kept", "current", "slots"))
+        return Progress(**facts, kept=kept, current=current, slots=slots)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return Progress()
-    kept, current, slots = (parts[part] or None for part in ("kept", "current", "slots"))
-    return Progress(**facts, kept=kept, current=current, slots=slots)
 
 
 def remove(folder: Path, network_id: str) -> None:

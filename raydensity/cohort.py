@@ -204,10 +204,10 @@ class Cohort:
         return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
 
     def network(self, index: int) -> nn.Module:
-        """One network as a plain module of its own, in evaluation mode."""
-        with torch.device(self.device):
+        """One network as a plain module of its own, in evaluation mode and in fp32."""
+        with torch.device("meta"):
             network = self._build()
-        network.load_state_dict(self.state(index))
+        network.load_state_dict(self.state(index), assign=True)
         return network.eval()
 
 

@@ -64,8 +64,9 @@ def run_cohort(
     """
     if torch.device(device).type == "cpu":
         torch.set_num_threads(1)
-    else:  # TF32 would not be fp32
+    else:  # TF32 would not be fp32, and some of cuDNN's kernels sum in another order every time
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     dataset = data.load(specs[0].dataset, data_root=data_root, device=device)
 
     def report(epoch: int, done: int) -> None:
@@ -165,8 +166,8 @@ def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec:
 def _measured_columns(
     cohort: Cohort, dataset: Dataset, validation: Tensor, specs: Sequence[NetworkSpec]
 ) -> list[dict[str, Any]]:
-    preprocessing, wanted = specs[0].preprocessing, specs[0].measures
-    everything = torch.arange(len(dataset.test_labels), device=cohort.device).expand(cohort.size, -1)
+    preprocessing, wanted, device = specs[0].preprocessing, specs[0].measures, cohort.device
+    everything = torch.arange(len(dataset.test_labels), device=device).expand(cohort.size, -1)
     tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
     rows: list[dict[str, Any]] = [
         {"test_loss": loss, "test_accuracy": accuracy}
@@ -180,7 +181,7 @@ def _measured_columns(
         if "overlap" in wanted:
             initial = initial_parameters(cohort.shapes, spec.initializer, spec.init_seed)
             row["overlap"] = [
-                {"layer": name.removesuffix(".weight"), **overlap(initial[name], trained.cpu())._asdict()}
+                {"layer": name.removesuffix(".weight"), **overlap(initial[name].to(device), trained)._asdict()}
                 for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())
             ]
         if "activations" in wanted:

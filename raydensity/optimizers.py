@@ -25,6 +25,8 @@ class StackedOptimizer:
         self.cohort = cohort
         self.rule = specs[0].training.optimizer
         self.learning_rates = [spec.training.optimizer.learning_rate for spec in specs]
+        plain = SGD(learning_rate=self.rule.learning_rate)
+        self.descends = cohort.written_out and self.rule == plain  # gradient and step are then one product
         self.slots: dict[str, State] = {name: self._slot(value) for name, value in self._slot_values().items()}
         self._spread_learning_rates()
 
@@ -74,7 +76,7 @@ class StackedOptimizer:
 
         Returns mean loss [N] and number correct [N] before the step.
         """
-        if self.cohort.written_out and self.rule == SGD(learning_rate=self.rule.learning_rate):
+        if self.descends:
             return self.cohort.descend(images, labels, self._row_rates)
         result = self.cohort.loss_and_gradients(images, labels)
         self.step(number)

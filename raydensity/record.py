@@ -24,6 +24,7 @@ FACTORS = pa.schema(
         ("max_epochs", pa.int64()),
         ("stopping", pa.string()),
         ("stopping_split", pa.string()),
+        ("stopping_loss", pa.float64()),  # 0 where the rule has no target
         ("precision", pa.string()),
         ("initializer", pa.string()),
         ("init_seed", pa.int64()),
@@ -56,8 +57,9 @@ ACTIVATIONS = pa.struct(
 
 RESULTS = pa.schema(
     [
-        ("status", pa.string()),  # "finished" or "diverged" (a loss or weight was not finite)
-        ("converged", pa.bool_()),  # the stopping rule was met (false: the epochs ran out, or diverged)
+        ("status", pa.string()),  # "finished" or "diverged" (a loss was not finite)
+        # The target was reached, or the validation loss had its minimum before the last epoch; false: epochs ran out.
+        ("converged", pa.bool_()),
         ("epochs", pa.int64()),  # epochs trained
         ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)
         ("parameters", pa.int64()),  # true count of all trainable numbers

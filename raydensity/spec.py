@@ -187,6 +187,7 @@ class NetworkSpec(Frozen):
             "max_epochs": training.max_epochs,
             "stopping": stopping.name,
             "stopping_split": stopping.split if isinstance(stopping, LossTarget) else "validation",
+            "stopping_loss": stopping.loss if isinstance(stopping, LossTarget) else 0.0,
             "precision": training.precision,
             "initializer": self.initializer,
             "init_seed": self.init_seed,

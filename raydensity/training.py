@@ -103,13 +103,15 @@ class _Run:
     def _batches(self) -> Tensor:
         """This epoch's indices [N, steps, B]: each network's training images shuffled, less what fills no batch."""
         size = self.training.batch_size
-        orders = []
+        orders: dict[tuple[int, int], Tensor] = {}
         for index in self.members:
-            own = self.train_indices[index]
-            source = generator(self.specs[index].order_seed, "order", self.epoch)
-            order = own[torch.randperm(len(own), generator=source).to(own.device)]
-            orders.append(order[: len(own) // size * size].view(-1, size))
-        return torch.stack(orders)
+            spec, own = self.specs[index], self.train_indices[index]
+            if (spec.order_seed, spec.data_seed) not in orders:
+                source = generator(spec.order_seed, "order", self.epoch)
+                order = own[torch.randperm(len(own), generator=source).to(own.device)]
+                orders[spec.order_seed, spec.data_seed] = order[: len(own) // size * size].view(-1, size)
+        seeds = ((self.specs[index].order_seed, self.specs[index].data_seed) for index in self.members)
+        return torch.stack([orders[own] for own in seeds])
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """One epoch; mean batch loss [N] and accuracy [N] on the way, both float64."""
@@ -135,8 +137,9 @@ class _Run:
             one.done, one.diverged, one.kept, one.kept_epoch = True, True, None, 0
             return
         if isinstance(stopping, ValidationMinimum):
-            one.done = one.converged = last
+            one.done = last
             keeps = values["validation_loss"] <= min(one.curves["validation_loss"])
+            one.converged = not keeps  # a minimum in the last epoch may not be one
         else:
             one.converged = (
                 values[f"{stopping.split}_loss"] <= stopping.loss if isinstance(stopping, LossTarget) else last

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 
 class Selectivity(NamedTuple):
@@ -37,8 +38,7 @@ def class_selectivity(activations: Tensor, labels: Tensor, *, classes: int) -> S
     counts = torch.bincount(labels, minlength=classes)
     if (counts == 0).any():
         raise ValueError(f"class selectivity needs images of all {classes} classes, got {int((counts > 0).sum())}")
-    sums = torch.zeros(classes, activations.shape[1], dtype=torch.float64, device=activations.device)
-    means = sums.index_add_(0, labels, activations.double()) / counts[:, None]
+    means = one_hot(labels, classes).double().T @ activations.double() / counts[:, None]
     largest = means.max(0).values
     others = (means.sum(0) - largest) / (classes - 1)
     total = largest + others
