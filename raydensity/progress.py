@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from raydensity.plan import Cohort, duration
 
-HOPELESS = 3  # cohorts, each tried again already
+HOPELESS = 5  # workers
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
 
 
@@ -24,8 +24,8 @@ class GaveUp(Exception):
 class Watch(tune.Callback):
     """Follows Tune's trials, and shows them from a thread of its own while its `with` block runs.
 
-    `failures` and `warnings` are the lines that trials ended with, by cohort; `errors` what those died of that ended with
-    none. Raises GaveUp out of Tune where HOPELESS cohorts died and none ever worked: the others would, too.
+    `failures` are the lines that cohorts failed with, `tracebacks` what is known beyond. Raises GaveUp, out of Tune,
+    when HOPELESS workers have died before any has worked: the rest would die, too.
     """
 
     def __init__(self, cohorts: Sequence[Cohort], *, console: Console) -> None:
@@ -33,10 +33,10 @@ class Watch(tune.Callback):
         self.networks = sum(len(cohort.specs) for cohort in cohorts)
         self.done = [0] * len(cohorts)
         self.share = [0.0] * len(cohorts)
-        self.failures: dict[int, str] = {}
-        self.warnings: dict[int, str] = {}
-        self.errors: list[str] = []
-        self.worked = False
+        self.failures: list[str] = []
+        self.tracebacks: list[str] = []
+        self.worked = self.warned = False
+        self.deaths = 0
         self._stop = threading.Event()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -46,19 +46,29 @@ class Watch(tune.Callback):
         cohort = trial.config["cohort"]
         self.done[cohort] = result["networks_done"]
         self.share[cohort] = max(result["share"], result["networks_done"] / len(self.cohorts[cohort].specs))
-        if result.get("failed"):
-            self.failures[cohort] = result["failed"]
-        if result.get("warning"):
-            if not self.warnings:
-                self.console.print(f"warning: {result['warning']}", markup=False, highlight=False)
-            self.warnings[cohort] = result["warning"]
-
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self.worked = True
+        if result["failed"]:
+            self.failures.append(result["failed"])
+        if result["traceback"]:
+            self.tracebacks.append(result["traceback"])
+        if result["warning"] and not self.warned:
+            self.warned = True
+            self.console.print(f"warning: {result['warning']}", markup=False, highlight=False)
+
+    def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        self._count_death(trial)
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        self.errors.append(str(trial.get_error()).strip())
-        if not self.worked and len(self.errors) >= HOPELESS:
+        self.failures.append(str(trial.get_error()).strip().splitlines()[-1])
+        self.tracebacks.append(str(trial.get_error()))
+        self._count_death(trial)
+
+    def _count_death(self, trial: Any) -> None:
+        self.deaths += 1
+        if not self.worked and self.deaths >= HOPELESS:
+            text = str(trial.get_error()).strip()
+            self.failures.append(text.splitlines()[-1])
+            self.tracebacks.append(text)
             raise GaveUp
 
     def line(self, elapsed: float) -> str:

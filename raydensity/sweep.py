@@ -107,10 +107,10 @@ def _tune(
         )
         with contextlib.suppress(GaveUp):
             tuner.fit()
-    if watch.errors:
-        ledger.failures.write_text("\n\n".join(watch.errors))
-    lines = (f"{error.splitlines()[-1][:300]} (see {ledger.failures})" for error in watch.errors)
-    return [*watch.failures.values(), *lines]
+    if watch.tracebacks:
+        ledger.failures.write_text("\n\n".join(watch.tracebacks))
+        console.print(f"errors in full: {ledger.failures}", markup=False, soft_wrap=True)
+    return watch.failures
 
 
 def summary_table(plan: Plan, finished: pa.Table) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,19 +52,21 @@ class Job:
 def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
     """Run the cohort whose number `config` gives, in halves where memory runs out.
 
-    Returns how many networks are `networks_done`; `failed` and `warning` are one line each, or empty. A ValueError
-    fails the trial at once, as it would again; a lost worker and any other error are Tune's to retry.
+    Returns how many networks are `networks_done`, and `failed`, `traceback` and `warning`, empty where there is none.
+    An error fails the trial at once, as it would again; a lost worker is Tune's to replace, and so is one whose GPU
+    may have been left unusable.
     """
+    tune.report(_result(0, share=0.0))  # this worker works
     specs: list[NetworkSpec] = ray.get(job.cohorts[config["cohort"]])
     device = _device(job.gpus[config["cohort"]])
     pending, done, warnings = [specs], 0, []
-    last_report = 0.0
+    last_report = time.monotonic()
 
     def on_progress(progress: Progress) -> None:
         nonlocal last_report
         if time.monotonic() - last_report >= REPORT_SECONDS:
             last_report = time.monotonic()
-            tune.report({"networks_done": done + progress.networks_done, "share": progress.epoch / progress.max_epochs})
+            tune.report(_result(done + progress.networks_done, share=progress.epoch / progress.max_epochs))
 
     while pending:
         part = pending.pop()
@@ -72,9 +75,12 @@ def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
             done += len(part)
         except ValueError as error:
             return _result(done, failed=str(error).splitlines()[0])
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             if not _out_of_memory(error):
-                raise
+                if device == "cuda":
+                    raise
+                last = traceback.format_exception_only(error)[-1].strip()
+                return _result(done, failed=last, trace=traceback.format_exc())
             if len(part) == 1:
                 return _result(done, failed=f"out of memory with a single network: {part[0].id}")
             half = (len(part) + 1) // 2
@@ -85,8 +91,8 @@ def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
     return _result(done, warning=next(filter(None, warnings), ""))
 
 
-def _result(done: int, *, failed: str = "", warning: str = "") -> dict[str, Any]:
-    return {"networks_done": done, "share": 1.0, "failed": failed, "warning": warning}
+def _result(done: int, *, share: float = 1.0, failed: str = "", trace: str = "", warning: str = "") -> dict[str, Any]:
+    return {"networks_done": done, "share": share, "failed": failed, "traceback": trace, "warning": warning}
 
 
 def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Callable[[Progress], None]) -> str:

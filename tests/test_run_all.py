@@ -1,0 +1,241 @@
+"""The command line: what it refuses, what it says, and a sweep that is killed twice and loses nothing."""
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from synthetic import new_store
+from typer.testing import CliRunner
+
+from raydensity.ledger import Ledger
+from sweeps.run_all import app, studies
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A folder of the test's own, with an empty tracking store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    new_store(tmp_path)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(*arguments):
+    """The one line with which the command refuses, before it has changed anything."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    [line] = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert not list(Path().glob("results/ledger/*/*.parquet"))
+    return line
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]  # bound, but nobody listens
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--study", "sparsity"], "--study: 'sparsity' is unknown; there is density"),
+        (["--scale", "huge"], "--scale: 'huge' is unknown; it is quick, reduced, paper"),
+        (["--set", "width"], "--set: 'width' is not FACTOR=LEVEL,LEVEL"),
+        (["--set", "depth=3"], "no factor 'depth'; it has preprocessing, batch_size"),
+        (["--set", "sparsity.width=1"], "'sparsity' is not among the studies that run: density"),
+        (["--set", "density.width=wide"], "--set width: 'wide' is not a number (such as 0.1)"),
+        (["--set", "initializer=zeros"], "initializer = 'zeros': Input should be 'glorot_uniform'"),
+        (["--set", "architecture=mlp", "--set", "optimizer=adam"], "no network of density has that combination"),
+        (["--set", "width=0.001"], "width 0.001 leaves layer fc1 empty"),
+        (["--tracking-uri", "file:///x"], "is neither sqlite:///FILE nor http(s)://HOST:PORT"),
+        (["--address", "localhost"], "--address: 'localhost' is not HOST:PORT"),
+        (["--gpus-per-cohort", "0.25"], "--gpus-per-cohort: 0.25 cannot be had, Ray sees no GPU here"),
+        (["--gpus-per-cohort", "2"], "--gpus-per-cohort: 2 is not between 0 and 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(arguments, message):
+    assert message in refused("--study", "density", *arguments)
+
+
+def test_an_unwritable_out_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    assert "--out: cannot write to" in refused("--out", tmp_path / "file")
+
+
+def test_an_unreachable_tracker_is_refused_soon(closed_port):
+    start = time.monotonic()
+    assert "cannot be used" in refused("--tracking-uri", f"http://127.0.0.1:{closed_port}")
+    assert time.monotonic() - start < 20
+
+
+def test_the_tracker_of_the_environment_is_honoured(monkeypatch, closed_port):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port}")
+    assert f"--tracking-uri: http://127.0.0.1:{closed_port} cannot be used" in refused()
+
+
+def test_an_unreachable_cluster_is_refused_soon(closed_port):
+    start = time.monotonic()
+    assert f"no Ray cluster answers at 127.0.0.1:{closed_port}" in refused("--address", f"127.0.0.1:{closed_port}")
+    assert time.monotonic() - start < 20
+
+
+def test_missing_and_truncated_data_are_refused(monkeypatch, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("RAYDENSITY_DATA", str(folder))
+    arguments = ["--scale", "reduced", "--set", "architecture=mlp"]
+    assert str(folder) in refused(*arguments)
+    for name in (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ):
+        (folder / f"{name}.gz").write_bytes(gzip.compress(bytes(1000))[:15])
+    assert "train-images-idx3-ubyte" in refused(*arguments)
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path):
+    result = invoke("--dry-run", "--scale", "paper", "--set", "architecture=mlp", "--tracking-uri", "http://nowhere:1")
+    assert result.exit_code == 0, result.output
+    assert "500 networks, 0 of them done; 500 to train in" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db"]
+
+
+def test_studies_are_listed_with_their_sizes():
+    result = invoke("--list")
+    assert result.exit_code == 0
+    [line] = [line for line in result.stdout.splitlines() if line.startswith("density")]
+    assert "1,500" in line
+    assert "density" in studies()
+
+
+def test_help_teaches_without_loading_anything_heavy():
+    code = "import sys, sweeps.run_all; print(not {'ray', 'torch', 'mlflow'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.strip() == "True"
+    text = invoke("--help").stdout
+    assert "python sweeps/run_all.py --study density --scale reduced --dry-run" in text
+
+
+# The whole, for real: one grid for all tests below
+
+GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5", "--set", "stopping=last_epoch"]
+GRID += ["--set", "max_epochs=30"]
+
+
+def start(folder):
+    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *GRID, "--out", folder / "results"]
+    command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+def workers(driver):
+    """Processes below the driver in which a cohort trains."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            names[int(folder.name)] = (folder / "cmdline").read_text()
+        except OSError:
+            continue
+    found = []
+    for process, name in names.items():
+        above = process
+        while above in parents and above != driver:
+            above = parents[above]
+        if above == driver and name.startswith("ray::ImplicitFunc"):
+            found.append(process)
+    return found
+
+
+def wait_for(condition, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    for folder in (undisturbed, disturbed):
+        folder.mkdir()
+        new_store(folder)
+    finish(start(undisturbed))
+
+    ledger = Ledger(disturbed / "results", "density")
+    first = start(disturbed)
+    wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
+    assert ledger.summary().num_rows < 16
+
+    second = start(disturbed)
+    wait_for(lambda: workers(second.pid))
+    os.kill(workers(second.pid)[0], signal.SIGKILL)
+    assert "16 networks" in finish(second)
+
+    count = Counter(network for _, table in ledger.cohorts() for network in table["network_id"].to_pylist())
+    expected = Ledger(undisturbed / "results", "density").summary()["network_id"].to_pylist()
+    assert count == Counter(expected)
+    assert len(expected) == 16
+    for name, content in survived.items():
+        assert (ledger.folder / name).read_bytes() == content
+    assert not list(ledger.checkpoints.glob("*"))
+
+    client = MlflowClient(f"sqlite:///{disturbed}/mlflow.db")
+    [experiment] = [e for e in client.search_experiments() if e.name == "density"]
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    shown = [run.data.tags.get("raydensity.network_id") for run in runs]
+    assert Counter(filter(None, shown)) == count
+
+    tables = sorted((undisturbed / "results" / "report" / "density" / "tables").glob("*.csv"))
+    assert tables
+    for table in tables:
+        twin = disturbed / table.relative_to(undisturbed)
+        assert twin.read_text() == table.read_text()
+
+    # once more: nothing is left to do, and Ray does not even start
+    assert "16 networks, 16 of them done: nothing to train" in finish(start(disturbed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_interrupted_by_hand_it_says_that_the_same_command_goes_on(tmp_path):
+    process = start(tmp_path)
+    wait_for(lambda: workers(process.pid))
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output.splitlines()[-1] == (
+        "interrupted: what is finished is safe, and the same command goes on with the rest"
+    )
+    assert "Traceback" not in output

@@ -1,0 +1,318 @@
+"""Sweeps on a real Ray, with one logical GPU: placement, failures, and nothing lost or done twice."""
+
+import os
+import signal
+import time
+from collections import Counter, defaultdict
+from io import StringIO
+from pathlib import Path
+
+import networks
+import pyarrow as pa
+import pytest
+import ray
+import synthetic
+import torch
+from mlflow import MlflowClient
+from rich.console import Console
+
+from raydensity import cluster, data, plan, record, sweep, tracking
+from raydensity.experiment import cohort_id, run_cohort
+from raydensity.ledger import Ledger
+from raydensity.placement import Cluster, Slots
+from raydensity.spec import MLP
+
+RESOURCES = Cluster(cpus=4, gpus=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running_ray():
+    with cluster.connection(None, resources=RESOURCES):
+        yield
+
+
+class Sweep:
+    """A ledger, a tracking store and what a driver does with them."""
+
+    def __init__(self, folder, *, uri=None):
+        self.folder = folder
+        self.ledger = Ledger(folder, "density")
+        self.ledger.prepare()
+        self.uri = uri or synthetic.new_store(folder)
+        self.printed = StringIO()
+
+    def plan(self, specs, **options):
+        return plan.make(
+            "density",
+            scale="quick",
+            spaces=[],
+            networks={spec.id: spec for spec in specs},
+            ledger=self.ledger,
+            cluster=RESOURCES,
+            **options,
+        )
+
+    def plan_of(self, *cohorts, gpus=None):
+        """A plan with exactly these cohorts."""
+        gpus = gpus or [0] * len(cohorts)
+        found = {spec.id: spec for cohort in cohorts for spec in cohort}
+        parts = [plan.Cohort(tuple(cohort), 1.0, gpu) for cohort, gpu in zip(cohorts, gpus, strict=True)]
+        return plan.Plan("density", "quick", [], found, frozenset(), parts, Slots(2, 0, 2**30), 0)
+
+    def tracker(self, planned):
+        return tracking.open_sweep(
+            self.uri,
+            study="density",
+            scale="quick",
+            sweep_id=planned.sweep_id,
+            network_ids=list(planned.networks),
+            levels={},
+            networks=True,
+        )
+
+    def run(self, planned, *, runner=run_cohort, tracker=None):
+        with self.ledger.driver() as owner:
+            return sweep.run(
+                planned,
+                ledger=self.ledger,
+                owner=owner,
+                tracker=tracker or self.tracker(planned),
+                data_root=data.resolve_root(None),
+                console=Console(file=self.printed, width=200),
+                runner=runner,
+            )
+
+    def finished(self):
+        """How often each network stands in the ledger."""
+        return Counter(network for _, table in self.ledger.cohorts() for network in table["network_id"].to_pylist())
+
+    def shown(self):
+        """How often each network is a finished run in MLflow."""
+        client = MlflowClient(self.uri)
+        [experiment] = [e for e in client.search_experiments() if e.name == "density"]
+        found = client.search_runs([experiment.experiment_id], "tags.`raydensity.kind` = 'network'")
+        assert {run.info.status for run in found} <= {"FINISHED"}
+        return Counter(run.data.tags["raydensity.network_id"] for run in found)
+
+
+def once(specs):
+    return Counter(spec.id for spec in specs)
+
+
+def mlps(count, width=0.1, **options):
+    return [networks.network(MLP(width=width), init_seed=seed, **options) for seed in range(count)]
+
+
+def standin(specs, log, act=lambda specs: None):
+    """A runner that trains nothing: it notes with which width and in which process it ran, acts, and returns a record.
+
+    It carries the rows of `specs` along, for a worker does not find the modules of the tests.
+    """
+    rows = {spec.id: synthetic.network(spec) for spec in specs}
+
+    def run(specs, **_):
+        (log / f"{specs[0].architecture.width:.1f}-{os.getpid()}-{time.monotonic_ns()}").touch()
+        act(specs)
+        own = [{**rows[spec.id], "cohort_id": cohort_id(specs)} for spec in specs]
+        return pa.Table.from_pylist(own, schema=record.SCHEMA)
+
+    return run
+
+
+def attempts(log):
+    """The processes in which cohorts ran, by their width."""
+    found = defaultdict(list)
+    for mark in log.iterdir():
+        width, process, _ = mark.name.split("-")
+        found[float(width)].append(process)
+    return found
+
+
+def test_a_sweep_of_real_networks(tmp_path):
+    mine = Sweep(tmp_path)
+    specs = mlps(4) + [networks.network("conv2", "adam", init_seed=seed, epochs=1) for seed in range(2)]
+    planned = mine.plan(specs, gpus_per_cohort=0)
+    assert mine.run(planned) == sweep.Outcome(0, {})
+    assert mine.finished() == mine.shown() == once(specs)
+    assert "warning" not in mine.printed.getvalue()
+
+    # the same again has nothing to do; a new level runs the new networks alone, the others keep their records
+    kept = {path.stem for path, _ in mine.ledger.cohorts()}
+    assert mine.plan(specs).cohorts == []
+    more = specs + mlps(2, width=0.2)
+    planned = mine.plan(more, gpus_per_cohort=0)
+    assert {spec.architecture.width for cohort in planned.cohorts for spec in cohort.specs} == {0.2}
+    assert mine.run(planned).missing == 0
+    assert mine.finished() == mine.shown() == once(more)
+    assert kept < {path.stem for path, _ in mine.ledger.cohorts()}
+    table = sweep.summary_table(planned, mine.ledger.summary())
+    assert table.row_count == 3
+
+    # what was trained in one packing is, bit for bit, what another gives
+    rows = {row["network_id"]: row for _, one in mine.ledger.cohorts() for row in one.to_pylist()}
+    [alone] = run_cohort([specs[1]]).to_pylist()
+    assert alone["prune_validation_accuracy"] == rows[specs[1].id]["prune_validation_accuracy"]
+    assert alone["curve_train_loss"] == rows[specs[1].id]["curve_train_loss"]
+
+
+def most_at_once(log):
+    """The largest number of stand-ins that ran at the same time."""
+    spans = [tuple(map(float, mark.read_text().split()[2:])) for mark in log.iterdir()]
+    return max(sum(begin <= start < end for begin, end in spans) for start, _ in spans)
+
+
+def test_a_quarter_of_a_gpu_runs_four_cohorts_at_a_time_and_a_half_two(tmp_path):
+    """In one sweep, so that cohorts with resources of their own are seen to share actors as well."""
+    mine = Sweep(tmp_path)
+    log, running = tmp_path / "log", tmp_path / "running"
+    log.mkdir()
+    quarters = [mlps(1, width=0.1 * (number + 1)) for number in range(8)]
+    halves = [mlps(1, width=0.1 * (number + 1)) for number in range(8, 12)]
+
+    def meet(specs):
+        """Wait for as many others as should run at the same time, and long enough to see one too many."""
+        share = ray.get_runtime_context().get_assigned_resources()["GPU"]
+        here, seen = running / str(share), running / f"seen-{share}"
+        here.mkdir(parents=True, exist_ok=True)
+        seen.mkdir(exist_ok=True)
+        (here / specs[0].id).touch()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (seen / str(round(1 / share))).exists():
+            time.sleep(0.1)
+            (seen / str(len(list(here.iterdir())))).touch()
+        time.sleep(1)
+        (seen / str(len(list(here.iterdir())))).touch()
+        (here / specs[0].id).unlink()
+
+    planned = mine.plan_of(*quarters, *halves, gpus=[0.25] * 8 + [0.5] * 4)
+    assert mine.run(planned, runner=standin(planned.networks.values(), log, meet)).missing == 0
+    most = {path.name: max(int(seen.name) for seen in path.iterdir()) for path in running.glob("seen-*")}
+    assert most == {"seen-0.25": 4, "seen-0.5": 2}
+    processes = attempts(log)
+    assert len(processes) == 12
+    assert len({process for width, [process] in processes.items() if width < 0.85}) == 4
+    assert len({process for width, [process] in processes.items() if width > 0.85}) == 2
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    """One sweep with everything that can go wrong: bad specs, a killed worker, too little memory, a tracker away."""
+    folder = tmp_path_factory.mktemp("troubled")
+    log, killed = folder / "log", folder / "killed"
+    log.mkdir()
+    mine = Sweep(folder)
+
+    def act(specs):
+        width = specs[0].architecture.width
+        if width == 0.2:
+            raise ValueError("dataset: cifar10 is truncated\nwith a second line")
+        if width == 0.3 and not killed.exists():
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if width == 0.4 and len(specs) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if width == 0.5 and len(specs) > 1:
+            raise MemoryError
+        if width == 0.6:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if width == 0.7:
+            raise KeyError("a fault of ours")
+
+    cohorts = [mlps(2, 0.1), mlps(2, 0.2), mlps(2, 0.3), mlps(10, 0.4), mlps(3, 0.5), mlps(1, 0.6), mlps(1, 0.7)]
+    planned = mine.plan_of(*cohorts)
+    outcome = mine.run(planned, runner=standin(planned.networks.values(), log, act))
+    return mine, cohorts, outcome, {width: len(found) for width, found in attempts(log).items()}
+
+
+def test_a_killed_worker_costs_nothing(troubled):
+    mine, cohorts, _, tried = troubled
+    assert tried[0.3] == 2
+    assert all(mine.finished()[spec.id] == mine.shown()[spec.id] == 1 for spec in cohorts[2])
+
+
+def test_a_wrong_setting_fails_its_cohort_at_once_and_says_why(troubled):
+    mine, cohorts, outcome, tried = troubled
+    assert tried[0.2] == 1
+    assert outcome.missing == 4
+    assert outcome.reasons["dataset: cifar10 is truncated"] == 1
+    assert not any(mine.finished()[spec.id] for spec in cohorts[1])
+
+
+def test_a_cohort_too_large_for_memory_goes_on_in_halves(troubled):
+    mine, cohorts, _, _ = troubled
+    assert all(mine.finished()[spec.id] == mine.shown()[spec.id] == 1 for spec in cohorts[3] + cohorts[4])
+    sizes = [table.num_rows for _, table in mine.ledger.cohorts() if table["width"][0].as_py() == 0.4]
+    assert sorted(sizes) == [2, 2, 3, 3]
+    assert sorted(t.num_rows for _, t in mine.ledger.cohorts() if t["width"][0].as_py() == 0.5) == [1, 1, 1]
+
+
+def test_one_network_too_large_for_memory_fails_and_harms_no_other(troubled):
+    mine, cohorts, outcome, tried = troubled
+    assert tried[0.6] == 1
+    assert outcome.reasons[f"out of memory with a single network: {cohorts[5][0].id}"] == 1
+    assert all(mine.finished()[spec.id] == mine.shown()[spec.id] == 1 for spec in cohorts[0])
+
+
+def test_a_fault_of_the_code_fails_its_cohort_at_once_and_is_kept_in_full(troubled):
+    mine, _, outcome, tried = troubled
+    assert tried[0.7] == 1
+    assert outcome.reasons["KeyError: 'a fault of ours'"] == 1
+    assert 'raise KeyError("a fault of ours")' in mine.ledger.failures.read_text()
+
+
+def test_a_tracker_that_goes_away_does_not_stop_a_sweep(tmp_path):
+    mine = Sweep(tmp_path)
+    log = tmp_path / "log"
+    log.mkdir()
+    specs = mlps(2)
+    planned = mine.plan_of(specs)
+    lost = tracking.Tracker("http://127.0.0.1:9", "0", "0" * 32, "density")
+    assert mine.run(planned, runner=standin(specs, log), tracker=lost) == sweep.Outcome(0, {})
+    assert mine.finished() == once(specs)
+    assert mine.printed.getvalue().count("warning: MLflow could not be written") == 2  # in the worker, and at the end
+    assert mine.run(mine.plan(specs)).missing == 0
+    assert mine.shown() == once(specs)
+
+
+def test_a_sweep_whose_workers_cannot_start_gives_up_and_says_why(tmp_path):
+    mine = Sweep(tmp_path)
+
+    def runner(specs, **_):
+        return synthetic.records(specs)  # a module that workers do not find
+
+    planned = mine.plan_of(*(mlps(1, width=0.1 * (number + 1)) for number in range(20)))
+    outcome = mine.run(planned, runner=runner)
+    assert outcome.missing == 20
+    [reason] = outcome.reasons
+    assert "No module named 'synthetic'" in reason
+    assert "No module named 'synthetic'" in mine.ledger.failures.read_text()
+
+
+def test_ray_listens_on_the_loopback_address_alone():
+    """Every port that a process below this one listens on."""
+    children = defaultdict(list)
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = status.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        children[parent].append(status.parent.name)
+    family, below = [str(os.getpid())], []
+    while family:
+        below.append(family.pop())
+        family += children[below[-1]]
+    sockets = set()
+    for process in below:
+        for descriptor in Path(f"/proc/{process}/fd").glob("*"):
+            try:
+                sockets.add(os.readlink(descriptor))
+            except OSError:
+                continue
+    listening = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                listening.append(fields[1].split(":")[0])
+    assert len(listening) >= 3
+    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
