@@ -74,8 +74,3 @@ def load(folder: Path, network_id: str, device: torch.device) -> Progress:
         return Progress(**facts, kept=kept, current=current, slots=slots)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return Progress()
-
-
-def remove(folder: Path, network_id: str) -> None:
-    """Delete the checkpoint of a network whose record is safe."""
-    path_of(folder, network_id).unlink(missing_ok=True)

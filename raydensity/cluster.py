@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import torch
 
+from raydensity.errors import one_line
 from raydensity.placement import Cluster
 
 # Read when Ray starts. No usage statistics, no files a trial, and Ctrl-C ends the sweep at once: the ledger has it all.
@@ -57,8 +58,10 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
+def connection(address: str | None, *, resources: Cluster, wait: bool = True) -> Iterator[Cluster]:
     """Ray while the body runs: a local one with `resources`, or the cluster at `address`; yields what there is.
+
+    A cluster without a core is asked for one, and waited for, unless `wait` is false: workers of a cloud cost money.
 
     Uses a Ray that this process has started already. ValueError if the cluster cannot be joined.
     """
@@ -71,6 +74,7 @@ def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             # As on macOS: Ray's servers then listen on the loopback address alone. There is no public setting for it.
+            assert hasattr(ray_constants, "ENABLE_RAY_CLUSTER"), "this version of Ray would listen everywhere"
             ray_constants.ENABLE_RAY_CLUSTER = False
             ray.init(
                 address="local",  # never a cluster that happens to run here
@@ -83,28 +87,28 @@ def connection(address: str | None, *, resources: Cluster) -> Iterator[Cluster]:
             )
     except (ConnectionError, RuntimeError) as error:
         where = f"--address: the Ray cluster at {address} cannot be joined" if address else "Ray does not start here"
-        raise ValueError(f"{where} ({str(error).splitlines()[0]})") from None
+        raise ValueError(f"{where} ({one_line(error)})") from None
     try:
         if address:
-            _wait_for_a_core(address)
+            _need_a_core(address, patience=WORKER_PATIENCE if wait else 0)
         yield _cluster_resources(resources) if address else resources
     finally:
         ray.shutdown()
 
 
-def _wait_for_a_core(address: str) -> None:
+def _need_a_core(address: str, *, patience: float) -> None:
     """An autoscaled cluster may stand without workers: ask for one, and wait until it is there.
 
     ValueError if none comes: Tune would wait forever.
     """
     try:
-        deadline = time.monotonic() + WORKER_PATIENCE
+        deadline = time.monotonic() + patience
         while not ray.cluster_resources().get("CPU"):
-            request_resources(num_cpus=1)
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise ValueError(
-                    f"--address: the Ray cluster at {address} has no CPU core, and none came in {WORKER_PATIENCE:g} s"
+                    f"--address: the Ray cluster at {address} has no CPU core, and none came in {patience:g} s"
                 )
+            request_resources(num_cpus=1)
             time.sleep(1)
     finally:
         request_resources(bundles=[])  # what the sweep asks for from now on decides

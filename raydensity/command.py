@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -112,34 +112,36 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
     resources = cluster.local_resources()
     with ExitStack() as stack:
         if options.address:
-            resources = stack.enter_context(cluster.connection(options.address, resources=resources))
+            resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
         for request in asked:
             for dataset in sorted(request.datasets):
                 data.check(dataset, download=False)
             _describe(_plan(request, options, resources), console)
 
 
-def run(asked: Sequence[Request], options: Options, console: Console) -> int:
-    """Run and analyse every study; returns how many networks are missing. ValueError before anything trains."""
+def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
+    """Run and analyse every study; whether all networks are there and reported. ValueError before anything trains."""
     _prepare(asked, options)
     if options.address:
         cluster.check_address(options.address)
     for dataset in sorted(set().union(*(request.datasets for request in asked))):
         data.check(dataset)
-    return sum(_run(request, options, console) for request in asked)
+    return all([_run(request, options, console) for request in asked])
 
 
-def sync(asked: Sequence[Request], options: Options, console: Console) -> None:
-    """Rebuild in MLflow what the ledger holds of these sweeps; train nothing."""
+def sync(asked: Sequence[Request], options: Options, console: Console) -> bool:
+    """Rebuild in MLflow what the ledger holds of these sweeps, train nothing; whether all of it was reported."""
     _prepare(asked, options)
+    reported = True
     for request in asked:
         with request.ledger.driver():
-            planned = _plan(request, options, cluster.local_resources())
+            planned = _plan(request, replace(options, gpus_per_cohort=None), cluster.local_resources())
             tracker = _open(planned, options)
             late = tracker.catch_up(request.ledger.cohorts(), set(planned.networks))
             tracker.finish(done=len(planned.done), complete=len(planned.done) == len(planned.networks))
         console.print(f"{planned.study} · {planned.scale}: {late} cohorts written to MLflow, the others were there")
-        _report(request, planned, options, console)
+        reported &= _report(request, planned, options, console)
+    return reported
 
 
 def list_studies(known: Mapping[str, Study]) -> Table:
@@ -163,14 +165,14 @@ def _prepare(asked: Sequence[Request], options: Options) -> None:
     tracking.check(options.tracking_uri)
 
 
-def _run(request: Request, options: Options, console: Console) -> int:
+def _run(request: Request, options: Options, console: Console) -> bool:
     with request.ledger.driver() as owner, ExitStack() as stack:
         resources = cluster.local_resources()
+        left = set(request.networks).difference(request.ledger.summary()["network_id"].to_pylist())
+        if left and options.address:
+            resources = stack.enter_context(cluster.connection(options.address, resources=resources))
         planned = _plan(request, options, resources)
-        if planned.cohorts:
-            if options.address:
-                resources = stack.enter_context(cluster.connection(options.address, resources=resources))
-                planned = _plan(request, options, resources)
+        if left:
             _describe(planned, console)
             if planned.seconds > LONG_SWEEP:
                 options.confirm("This may take more than a day. Go on?")
@@ -191,9 +193,8 @@ def _run(request: Request, options: Options, console: Console) -> int:
         console.print(f"{outcome.missing} of {len(planned.networks)} networks are missing:")
         for reason, cohorts in outcome.reasons.items():
             console.print(f"  {cohorts} cohort{'s' if cohorts > 1 else ''}: {reason}", markup=False, soft_wrap=True)
-    if outcome.missing < len(planned.networks):
-        _report(request, planned, options, console)
-    return outcome.missing
+    reported = outcome.missing < len(planned.networks) and _report(request, planned, options, console)
+    return not outcome.missing and reported
 
 
 def _plan(request: Request, options: Options, resources: Cluster) -> Plan:
@@ -226,7 +227,7 @@ def _open(planned: Plan, options: Options) -> tracking.Tracker:
     )
 
 
-def _report(request: Request, planned: Plan, options: Options, console: Console) -> None:
+def _report(request: Request, planned: Plan, options: Options, console: Console) -> bool:
     from analysis import analyse  # imports what nothing before needs
 
     folder = request.ledger.folder.parents[1] / "report" / planned.study
@@ -234,10 +235,11 @@ def _report(request: Request, planned: Plan, options: Options, console: Console)
         report = analyse(planned.study, out=folder, tracking_uri=options.tracking_uri, sweep=planned.sweep_id)
     except ValueError as error:  # the networks are trained and safe: a report alone is missing
         print(f"error: no report: {error}", file=sys.stderr)
-        return
+        return False
     console.print(f"report: {report}", markup=False, soft_wrap=True)
     if options.tracking_uri.startswith("sqlite:"):
         server = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri {options.tracking_uri}"
         console.print(f"MLflow: {server}  (then open http://127.0.0.1:5000)", markup=False, soft_wrap=True)
     else:
-        console.print(f"MLflow: {options.tracking_uri}", markup=False, soft_wrap=True)
+        console.print(f"MLflow: {tracking.shown(options.tracking_uri)}", markup=False, soft_wrap=True)
+    return True

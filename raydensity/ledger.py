@@ -18,7 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raydensity import checkpoints, record
+from raydensity import record
+from raydensity.errors import one_line
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +113,12 @@ class Ledger:
             table.validate(full=True)
             versions = set(table["record_version"].to_pylist())
         except (pa.ArrowException, OSError, KeyError) as error:
+            if getattr(error, "errno", None):  # the machine's fault, not the file's
+                raise ValueError(f"--out: {path} cannot be read ({one_line(error)})") from None
             aside = path.with_suffix(".damaged")
             if not self.readonly:
                 os.replace(path, aside)
-            reason = str(error).splitlines()[0]
+            reason = one_line(error)
             log.warning("%s is damaged (%s): its networks run again, it is kept as %s", path, reason, aside.name)
             return None
         if versions != {record.RECORD_VERSION}:
@@ -155,5 +158,7 @@ class Ledger:
 
     def drop_checkpoints(self, network_ids: Iterable[str]) -> None:
         """Remove what was kept for going on with networks that are finished now."""
-        for network in network_ids:
-            checkpoints.remove(self.checkpoints, network)
+        finished = set(network_ids)
+        for path in self.checkpoints.glob("*"):
+            if path.name.partition(".")[0] in finished:
+                path.unlink(missing_ok=True)

@@ -124,7 +124,8 @@ def make(
     """
     finished = ledger.summary()
     done = frozenset(finished["network_id"].to_pylist()).intersection(networks)
-    slots = placement.slots(cluster, gpus_per_cohort=gpus_per_cohort)
+    # A grid that is done needs no place; a forced share could fail for nothing.
+    slots = placement.slots(cluster, gpus_per_cohort=None if len(done) == len(networks) else gpus_per_cohort)
     groups: dict[str, list[str]] = defaultdict(list)
     for network, spec in networks.items():
         groups[spec.cohort_key].append(network)

@@ -17,6 +17,7 @@ from ray import tune
 from rich.console import Console
 from rich.table import Table
 
+from raydensity.errors import one_line
 from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.plan import Plan
@@ -61,12 +62,12 @@ def run(
     finished = ledger.summary()
     done = set(finished["network_id"].to_pylist()).intersection(plan.networks)
     missing = len(plan.networks) - len(done)
+    ledger.drop_checkpoints(done)  # of workers that were killed between a record and its checkpoints
     try:
         tracker.catch_up(ledger.cohorts(), set(plan.networks))
         tracker.finish(done=len(done), complete=not missing)
     except Exception as error:  # whatever ails a tracker, the ledger is whole
-        reason = str(error).splitlines()[0][:200]
-        console.print(f"warning: MLflow could not be written ({reason}); --sync catches up", markup=False)
+        console.print(f"warning: MLflow could not be written ({one_line(error)}); --sync catches up", markup=False)
     return Outcome(missing, dict(Counter(failures)) if missing else {})
 
 

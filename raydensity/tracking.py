@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,7 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 from raydensity.cohort_picture import draw  # noqa: E402
+from raydensity.errors import one_line  # noqa: E402
 from raydensity.record import FACTORS, diverged  # noqa: E402
 
 BATCH = 1000  # metrics that a tracking server takes at once
@@ -182,14 +184,20 @@ def open_sweep(
             tags = {NAME: name, KIND: "sweep", "raydensity.sweep_id": sweep_id}
             tags |= {"raydensity.study": study, "raydensity.scale": scale}
             run_id = client.create_run(experiment_id, tags=tags).info.run_id
-            params = [Param(factor, ", ".join(map(str, own))[:6000]) for factor, own in levels.items()]
-            client.log_batch(run_id, _points({"networks": len(network_ids)}), params)
+        params = [Param(factor, ", ".join(map(str, own))[:6000]) for factor, own in levels.items()]
+        client.log_batch(run_id, _points({"networks": len(network_ids)}), params)
         with tempfile.TemporaryDirectory() as folder:
             cells = Path(folder) / "cells.parquet"
             pq.write_table(pa.table({"network_id": list(network_ids)}), cells)
             client.log_artifact(run_id, str(cells))
         client.log_batch(run_id, tags=[RunTag("raydensity.touched", now.isoformat(timespec="microseconds"))])
     return Tracker(uri, experiment_id, run_id, study, networks)
+
+
+def shown(uri: str) -> str:
+    """The URI without user and password, fit for a screen or a log."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
 def cohort_title(rows: Sequence[dict[str, Any]]) -> str:
@@ -203,8 +211,8 @@ def _reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise ValueError(f"--tracking-uri: {uri} cannot be used ({reason})") from None
+        reason = one_line(error).replace(uri, shown(uri))
+        raise ValueError(f"--tracking-uri: {shown(uri)} cannot be used ({reason})") from None
 
 
 def _search(client: MlflowClient, experiment_id: str, condition: str) -> list:

@@ -20,6 +20,7 @@ import torch
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raydensity.errors import one_line
 from raydensity.experiment import Progress, cohort_id
 from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
@@ -74,7 +75,7 @@ def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
             warnings.append(_run(part, job, device, on_progress))
             done += len(part)
         except ValueError as error:
-            return _result(done, failed=str(error).splitlines()[0])
+            return _result(done, failed=one_line(error))
         except Exception as error:
             if not _out_of_memory(error):
                 if device == "cuda":
@@ -108,20 +109,21 @@ def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Calla
             on_progress=on_progress,
         )
     if ray.get_runtime_context().get_node_id() == job.home:
-        return keep(record, job)
-    there = NodeAffinitySchedulingStrategy(job.home, soft=False)
-    return ray.get(ray.remote(num_cpus=0)(keep).options(scheduling_strategy=there).remote(record, job))
+        warning = keep(record, job)
+    else:
+        there = NodeAffinitySchedulingStrategy(job.home, soft=False)
+        warning = ray.get(ray.remote(num_cpus=0)(keep).options(scheduling_strategy=there).remote(record, job))
+    ledger.drop_checkpoints({spec.id for spec in specs})
+    return warning
 
 
 def keep(record: pa.Table, job: Job) -> str:
     """Write a record to the ledger, then show it in MLflow; returns a warning if that could not be done now."""
-    ledger = Ledger(job.out, job.study)
-    path = ledger.write(record, owner=job.owner)
-    ledger.drop_checkpoints(record["network_id"].to_pylist())
+    path = Ledger(job.out, job.study).write(record, owner=job.owner)
     try:
         job.tracker.track(path, record)
     except Exception as error:  # whatever ails a tracker, the record is safe and is tracked later
-        return f"MLflow could not be written ({str(error).splitlines()[0][:200]}); it catches up at the end"
+        return f"MLflow could not be written ({one_line(error)}); it catches up at the end"
     return ""
 
 
@@ -136,4 +138,5 @@ def _device(gpu: float) -> str:
 def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return "can't allocate memory" in str(error)  # torch on a CPU has no class of its own for it
+    # torch on a CPU, cuBLAS and cuDNN have no class of their own for it.
+    return any(words in str(error) for words in ("can't allocate memory", "ALLOC_FAILED"))

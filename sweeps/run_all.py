@@ -82,7 +82,7 @@ def main(
     for chatty in ("alembic", "mlflow", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    missing = 0
+    complete = True
     try:
         known = studies()
         if list_studies:
@@ -103,16 +103,16 @@ def main(
         if dry_run:
             command.dry_run(asked, options, console)
         elif sync:
-            command.sync(asked, options, console)
+            complete = command.sync(asked, options, console)
         else:
-            missing = command.run(asked, options, console)
+            complete = command.run(asked, options, console)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         print("interrupted: what is finished is safe, and the same command goes on with the rest", file=sys.stderr)
         raise typer.Exit(130) from None
-    raise typer.Exit(1 if missing else 0)
+    raise typer.Exit(0 if complete else 1)
 
 
 def studies() -> dict:
