@@ -17,15 +17,11 @@ HOPELESS = 5  # workers
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
 
 
-class GaveUp(Exception):
-    """Nothing works: a fault of the installation, not of a cohort."""
-
-
-class Watch(tune.Callback):
+class Watch(tune.Callback, tune.Stopper):
     """Follows Tune's trials, and shows them from a thread of its own while its `with` block runs.
 
-    `failures` are the lines that cohorts failed with, `tracebacks` what is known beyond. Raises GaveUp, out of Tune,
-    when HOPELESS workers have died before any has worked: the rest would die, too.
+    `failures` are the lines that cohorts failed with, `tracebacks` what is known beyond. Stops the sweep when HOPELESS
+    workers have died before any has worked: the rest would die, too.
     """
 
     def __init__(self, cohorts: Sequence[Cohort], *, console: Console) -> None:
@@ -35,8 +31,8 @@ class Watch(tune.Callback):
         self.share = [0.0] * len(cohorts)
         self.failures: list[str] = []
         self.tracebacks: list[str] = []
-        self.worked = self.warned = False
-        self.deaths = 0
+        self.worked = self.warned = self.hopeless = False
+        self.deaths, self.last_death = 0, ""
         self._stop = threading.Event()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,20 +52,26 @@ class Watch(tune.Callback):
             self.console.print(f"warning: {result['warning']}", markup=False, highlight=False)
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        self._count_death(trial)
+        self._note_death(trial)
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        self.failures.append(str(trial.get_error()).strip().splitlines()[-1])
-        self.tracebacks.append(str(trial.get_error()))
-        self._count_death(trial)
+        self._note_death(trial)
+        self.failures.append(self.last_death.splitlines()[-1])
+        self.tracebacks.append(self.last_death)
 
-    def _count_death(self, trial: Any) -> None:
+    def _note_death(self, trial: Any) -> None:
         self.deaths += 1
-        if not self.worked and self.deaths >= HOPELESS:
-            text = str(trial.get_error()).strip()
-            self.failures.append(text.splitlines()[-1])
-            self.tracebacks.append(text)
-            raise GaveUp
+        self.last_death = str(trial.get_error()).strip()
+        if self.deaths == HOPELESS and not self.worked:
+            self.hopeless = True
+            self.failures.append(self.last_death.splitlines()[-1])
+            self.tracebacks.append(self.last_death)
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False  # a trial ends by itself
+
+    def stop_all(self) -> bool:
+        return self.hopeless
 
     def line(self, elapsed: float) -> str:
         """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""

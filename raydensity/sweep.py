@@ -21,7 +21,7 @@ from raydensity.errors import one_line
 from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.plan import Plan
-from raydensity.progress import GaveUp, Watch
+from raydensity.progress import Watch
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
@@ -103,11 +103,11 @@ def _tune(
                 storage_path=storage,
                 verbose=0,
                 callbacks=[watch],
+                stop=watch,
                 failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
             ),
         )
-        with contextlib.suppress(GaveUp):
-            tuner.fit()
+        tuner.fit()
     if watch.tracebacks:
         ledger.failures.write_text("\n\n".join(watch.tracebacks))
         console.print(f"errors in full: {ledger.failures}", markup=False, soft_wrap=True)
