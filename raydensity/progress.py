@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -61,7 +62,7 @@ class Watch(tune.Callback, tune.Stopper):
 
     def _note_death(self, trial: Any) -> None:
         self.deaths += 1
-        self.last_death = str(trial.get_error()).strip()
+        self.last_death = Path(trial.error_file).read_text().strip()
         if self.deaths == HOPELESS and not self.worked:
             self.hopeless = True
             self.failures.append(self.last_death.splitlines()[-1])

@@ -25,6 +25,9 @@ from raydensity.spec import MLP
 RESOURCES = Cluster(cpus=4, gpus=1)
 
 
+pytestmark = pytest.mark.timeout(600)  # every worker imports torch and MLflow, which a busy machine does slowly
+
+
 @pytest.fixture(scope="module", autouse=True)
 def running_ray():
     with cluster.connection(None, resources=RESOURCES):
@@ -274,6 +277,7 @@ def test_a_tracker_that_goes_away_does_not_stop_a_sweep(tmp_path):
     assert mine.shown() == once(specs)
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_workers_cannot_start_gives_up_and_says_why(tmp_path):
     mine = Sweep(tmp_path)
 
