@@ -50,7 +50,6 @@ def effective_density_table(networks: Networks) -> pd.DataFrame:
             {
                 **dict(zip([*networks.by, "width"], key, strict=True)),
                 "n": len(group),
-                "epochs_at_most": group["max_epochs"].max(),
                 "null_mean": 100 * group["null"].mean(),
                 "null_std": 100 * group["null"].std(),
                 "null_mean_true": 100 * group["null_true"].mean(),
