@@ -217,7 +217,8 @@ def test_the_report_says_what_was_run_and_what_the_paper_claims(paper_report):
     ):
         assert text in page or text == "68 used of 68"
     assert f"{len(PAPER)} used of {len(PAPER)} trained" in page
-    assert 'class="warning"' not in page
+    # The made networks train fewer epochs than the paper's, and the report says so of each model type; nothing else.
+    assert 0 < page.count('class="warning"') == page.count("Short: ")
 
 
 def test_tables_on_disk_are_the_tables(paper_report):
