@@ -29,7 +29,7 @@ from raydensity.cohort import Cohort
 from raydensity.evaluation import gather
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.magnitude import trajectory
-from raydensity.spec import MLP, SGD, LastEpoch, NetworkSpec, Training
+from raydensity.spec import MLP, SGD, LastEpoch, NetworkSpec, Training, content_hash
 
 SHAPE = {"input_shape": (1, 28, 28), "classes": 10}
 NETWORKS = {0.1: 24, 1.0: 8, 2.0: 4, 5.0: 2}  # of one cohort, as many as two of them make a sweep of some minutes
@@ -69,7 +69,6 @@ def sweep_seconds(width: float, networks: int, *, epochs: int, precision: str, c
             planned = plan.make(
                 "benchmark",
                 scale="paper",
-                spaces=[{}],
                 networks=chosen,
                 ledger=ledger,
                 cluster=resources,
@@ -78,7 +77,7 @@ def sweep_seconds(width: float, networks: int, *, epochs: int, precision: str, c
                 f"sqlite:///{folder}/mlflow.db",
                 study="benchmark",
                 scale="paper",
-                sweep_id=planned.sweep_id,
+                sweep_id=content_hash(sorted(chosen)),
                 network_ids=list(chosen),
                 levels={},
                 networks=True,

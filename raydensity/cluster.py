@@ -41,7 +41,7 @@ def local_resources() -> Cluster:
     return Cluster(
         cpus=joblib.cpu_count(),
         gpus=gpus,
-        memory=_memory(),
+        memory_per_cpu=_memory() / joblib.cpu_count(),
         gpu_memory=min((torch.cuda.get_device_properties(n).total_memory for n in range(gpus)), default=0),
     )
 
@@ -115,15 +115,18 @@ def _need_a_core(address: str, *, patience: float) -> None:
 
 
 def _cluster_resources(here: Cluster) -> Cluster:
-    """What a running Ray has in all; memory per node as on the smallest one."""
+    """What a running Ray has in all; memory as on the node that has least of it for a core."""
     total = ray.cluster_resources()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     workers = [node for node in nodes if node.get("CPU")]
     # Ray reports the memory that it schedules, about 70 % of a node's: near enough for estimates.
-    memory = min((int(node.get("memory", here.memory)) for node in workers), default=here.memory)
+    memory = min((node["memory"] / node["CPU"] for node in workers if "memory" in node), default=here.memory_per_cpu)
     gpus = total.get("GPU", 0)
     return Cluster(
-        cpus=int(total.get("CPU", 0)), gpus=gpus, memory=memory, gpu_memory=_gpu_memory() if gpus else here.gpu_memory
+        cpus=int(total.get("CPU", 0)),
+        gpus=gpus,
+        memory_per_cpu=memory,
+        gpu_memory=_gpu_memory() if gpus else here.gpu_memory,
     )
 
 

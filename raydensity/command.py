@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -19,8 +20,9 @@ from raydensity.grid import Space
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
-from raydensity.spec import NetworkSpec
+from raydensity.spec import NetworkSpec, content_hash
 from raydensity.study import SCALES, Study
+from raydensity.tracking import Tracker
 
 LONG_SWEEP = 24 * 3600  # seconds beyond which a person is asked
 TRACKED_NETWORKS = 2000  # beyond, only cohorts are shown in MLflow
@@ -37,6 +39,11 @@ class Request:
     spaces: list[Space]
     networks: dict[str, NetworkSpec]
     ledger: Ledger
+
+    @property
+    def sweep_id(self) -> str:
+        """The same command has the same id, and another grid another."""
+        return content_hash({"study": self.study.name, "scale": self.scale, "networks": sorted(self.networks)})
 
     @property
     def datasets(self) -> set[str]:
@@ -126,7 +133,18 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
         cluster.check_address(options.address)
     for dataset in sorted(set().union(*(request.datasets for request in asked))):
         data.check(dataset)
-    return all([_run(request, options, console) for request in asked])
+    with ExitStack() as stack:
+        # All ledgers and the tracker, before the first study trains for days.
+        owners = [stack.enter_context(request.ledger.driver()) for request in asked]
+        trackers = [_open(request, options) for request in asked]
+        try:
+            complete = [_run(*each, options, console) for each in zip(asked, owners, trackers, strict=True)]
+        except BaseException:  # an interruption, above all; the tracker is a view, and the user wants to be gone
+            with contextlib.suppress(Exception):
+                for request, tracker in zip(asked, trackers, strict=True):
+                    _finish(request, tracker)
+            raise
+    return all(complete)
 
 
 def sync(asked: Sequence[Request], options: Options, console: Console) -> bool:
@@ -135,12 +153,12 @@ def sync(asked: Sequence[Request], options: Options, console: Console) -> bool:
     reported = True
     for request in asked:
         with request.ledger.driver():
-            planned = _plan(request, replace(options, gpus_per_cohort=None), cluster.local_resources())
-            tracker = _open(planned, options)
-            late = tracker.catch_up(request.ledger.cohorts(), set(planned.networks))
-            tracker.finish(done=len(planned.done), complete=len(planned.done) == len(planned.networks))
-        console.print(f"{planned.study} · {planned.scale}: {late} cohorts written to MLflow, the others were there")
-        reported &= _report(request, planned, options, console)
+            tracker = _open(request, options)
+            late = tracker.catch_up(request.ledger.cohorts(), set(request.networks))
+            _finish(request, tracker)
+        name = f"{request.study.name} · {request.scale}"
+        console.print(f"{name}: {late} cohorts written to MLflow, the others were there")
+        reported &= _report(request, options, console)
     return reported
 
 
@@ -165,8 +183,8 @@ def _prepare(asked: Sequence[Request], options: Options) -> None:
     tracking.check(options.tracking_uri)
 
 
-def _run(request: Request, options: Options, console: Console) -> bool:
-    with request.ledger.driver() as owner, ExitStack() as stack:
+def _run(request: Request, owner: str, tracker: Tracker, options: Options, console: Console) -> bool:
+    with ExitStack() as stack:
         resources = cluster.local_resources()
         left = set(request.networks).difference(request.ledger.summary()["network_id"].to_pylist())
         if left and options.address:
@@ -184,7 +202,7 @@ def _run(request: Request, options: Options, console: Console) -> bool:
             planned,
             ledger=request.ledger,
             owner=owner,
-            tracker=_open(planned, options),
+            tracker=tracker,
             data_root=options.data_root,
             console=console,
         )
@@ -193,7 +211,7 @@ def _run(request: Request, options: Options, console: Console) -> bool:
         console.print(f"{outcome.missing} of {len(planned.networks)} networks are missing:")
         for reason, cohorts in outcome.reasons.items():
             console.print(f"  {cohorts} cohort{'s' if cohorts > 1 else ''}: {reason}", markup=False, soft_wrap=True)
-    reported = outcome.missing < len(planned.networks) and _report(request, planned, options, console)
+    reported = outcome.missing < len(planned.networks) and _report(request, options, console)
     return not outcome.missing and reported
 
 
@@ -201,7 +219,6 @@ def _plan(request: Request, options: Options, resources: Cluster) -> Plan:
     return plan.make(
         request.study.name,
         scale=request.scale,
-        spaces=request.spaces,
         networks=request.networks,
         ledger=request.ledger,
         cluster=resources,
@@ -214,25 +231,31 @@ def _describe(planned: Plan, console: Console) -> None:
     console.print(planned.summary(), soft_wrap=True)
 
 
-def _open(planned: Plan, options: Options) -> tracking.Tracker:
+def _open(request: Request, options: Options) -> Tracker:
     shown = options.track_networks
     return tracking.open_sweep(
         options.tracking_uri,
-        study=planned.study,
-        scale=planned.scale,
-        sweep_id=planned.sweep_id,
-        network_ids=list(planned.networks),
-        levels=planned.levels,
-        networks=len(planned.networks) <= TRACKED_NETWORKS if shown is None else shown,
+        study=request.study.name,
+        scale=request.scale,
+        sweep_id=request.sweep_id,
+        network_ids=list(request.networks),
+        levels={factor: grid.levels(request.spaces, factor) for factor in grid.factors(request.spaces)},
+        networks=len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
     )
 
 
-def _report(request: Request, planned: Plan, options: Options, console: Console) -> bool:
+def _finish(request: Request, tracker: Tracker) -> None:
+    """Close the run of a sweep, as the ledger has it."""
+    done = set(request.ledger.summary()["network_id"].to_pylist()).intersection(request.networks)
+    tracker.finish(done=len(done), complete=len(done) == len(request.networks))
+
+
+def _report(request: Request, options: Options, console: Console) -> bool:
     from analysis import analyse  # imports what nothing before needs
 
-    folder = request.ledger.folder.parents[1] / "report" / planned.study
+    folder = request.ledger.folder.parents[1] / "report" / request.study.name
     try:
-        report = analyse(planned.study, out=folder, tracking_uri=options.tracking_uri, sweep=planned.sweep_id)
+        report = analyse(request.study.name, out=folder, tracking_uri=options.tracking_uri, sweep=request.sweep_id)
     except ValueError as error:  # the networks are trained and safe: a report alone is missing
         print(f"error: no report: {error}", file=sys.stderr)
         return False

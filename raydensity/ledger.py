@@ -145,11 +145,6 @@ class Ledger:
         empty = record.SCHEMA.empty_table().select(SUMMARY)
         return pa.concat_tables([empty, *(table.select(SUMMARY) for _, table in self.cohorts())])
 
-    def cohort(self, cohort: str) -> pa.Table | None:
-        """The record of one cohort; None where there is none, or a damaged one."""
-        path = self.path(cohort)
-        return self.read(path) if path.exists() else None
-
     def bytes_per_network(self) -> float | None:
         """Mean size of a record's row on disk; None while there is none."""
         files = list(self.folder.glob("*.parquet"))

@@ -33,11 +33,11 @@ MEMORY_SHARE = 0.6  # of a slot's memory that a cohort may be planned to fill; e
 
 @dataclass(frozen=True)
 class Cluster:
-    """What there is to run on: CPU cores, GPUs, and the bytes of memory of a node and of one GPU."""
+    """What there is to run on: CPU cores, GPUs, and bytes of memory a core (on the poorest node) and of one GPU."""
 
     cpus: int
     gpus: float = 0
-    memory: int = 8 * 2**30
+    memory_per_cpu: float = 2 * 2**30
     gpu_memory: int = 0  # 0 where no GPU could be asked
 
 
@@ -63,6 +63,7 @@ class Need:
     shared_seconds: float = 0
     shared_bytes: float = 0
     smallest: int = 1  # networks that a cohort should have at least, where there are as many
+    checkpoint_bytes: float = 0  # of each network, while it trains
 
     def cohort_bytes(self, networks: int) -> float:
         return self.shared_bytes + networks * self.bytes
@@ -82,14 +83,16 @@ def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
     """
     share = (1 / COHORTS_PER_GPU if cluster.gpus else 0) if gpus_per_cohort is None else gpus_per_cohort
     if not share:
-        return Slots(count=cluster.cpus, gpu=0, memory=cluster.memory / cluster.cpus)
+        return Slots(count=cluster.cpus, gpu=0, memory=cluster.memory_per_cpu)
     if not 0 < share <= 1:
         raise ValueError(f"--gpus-per-cohort: {share:g} is not between 0 and 1; a cohort runs on one GPU at most")
     if not cluster.gpus:
         raise ValueError(f"--gpus-per-cohort: {share:g} cannot be had, Ray sees no GPU here; leave it out, or set 0")
     per_gpu = math.floor(1 / share + 1e-6)
     count = min(cluster.cpus, int(cluster.gpus) * per_gpu)
-    return Slots(count=count, gpu=share, memory=(cluster.gpu_memory or cluster.memory) / per_gpu)
+    # A cohort has a core, too: it stays on that where the GPU is none of CUDA's.
+    memory = cluster.gpu_memory / per_gpu if cluster.gpu_memory else cluster.memory_per_cpu
+    return Slots(count=count, gpu=share, memory=memory)
 
 
 def need(spec: NetworkSpec, *, device: str) -> Need:
@@ -107,9 +110,12 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     # Weights, gradients, optimiser state and the kept weights; while pruning, a pruned copy and ranks.
     own = numbers * (5 + STATE[training.optimizer.name]) + CHUNK[stacked] * math.prod(known.input_shape)
     passing = activations * max(2 * training.batch_size, CHUNK[stacked])
+    checkpoint = 4 * numbers * (2 + STATE[training.optimizer.name])  # the kept weights, the current ones, and the state
     if stacked:  # a stack of one is computed as two (cohort.py)
-        return Need(seconds=seconds, bytes=4 * (own + passing), shared_seconds=steps * STEP_SECONDS[device], smallest=2)
-    return Need(seconds=seconds + steps * STEP_SECONDS[device], bytes=4 * own, shared_bytes=4 * passing)
+        shared = steps * STEP_SECONDS[device]
+        return Need(seconds, 4 * (own + passing), shared_seconds=shared, smallest=2, checkpoint_bytes=checkpoint)
+    seconds += steps * STEP_SECONDS[device]
+    return Need(seconds, 4 * own, shared_bytes=4 * passing, checkpoint_bytes=checkpoint)
 
 
 def largest_cohort(needs: Need, slot: Slots) -> int:
@@ -179,7 +185,8 @@ def _count(dataset: str, architecture: Architecture) -> tuple[int, int, int]:
             weight = module.get_parameter("weight")
             if isinstance(module, UnsharedConv2d):  # has its weights once for each position already
                 flops += 2 * weight.numel()
-                produced += weight.shape[1] * positions[name]
+                patch = weight.shape[2]  # every position has its own copy of what its kernel sees
+                produced += (weight.shape[1] + patch) * positions[name]
             else:
                 flops += 2 * weight.numel() * positions[name]
                 produced += weight.shape[0] * positions[name]

@@ -12,10 +12,9 @@ import pyarrow as pa
 from rich.table import Table
 
 from raydensity import placement
-from raydensity.grid import Space, factors, levels
 from raydensity.ledger import SECONDS, Ledger
 from raydensity.placement import Cluster, Need, Slots
-from raydensity.spec import NetworkSpec, content_hash
+from raydensity.spec import NetworkSpec
 
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
 TRACKED_BYTES = 160  # that MLflow's database takes for one value
@@ -41,22 +40,11 @@ class Plan:
 
     study: str
     scale: str
-    spaces: list[Space]
     networks: Mapping[str, NetworkSpec]
     done: frozenset[str]
     cohorts: list[Cohort]
     slots: Slots
     disk: float
-
-    @property
-    def sweep_id(self) -> str:
-        """The same command has the same id, and another grid another."""
-        return content_hash({"study": self.study, "scale": self.scale, "networks": sorted(self.networks)})
-
-    @property
-    def levels(self) -> dict[str, list]:
-        """Every factor with its levels."""
-        return {factor: levels(self.spaces, factor) for factor in factors(self.spaces)}
 
     @property
     def seconds(self) -> float:
@@ -112,7 +100,6 @@ def make(
     study: str,
     *,
     scale: str,
-    spaces: list[Space],
     networks: Mapping[str, NetworkSpec],
     ledger: Ledger,
     cluster: Cluster,
@@ -145,7 +132,9 @@ def make(
     cohorts.sort(key=lambda cohort: -cohort.seconds)
     row_bytes = ledger.bytes_per_network()
     disk = sum(_disk(spec, row_bytes) for cohort in cohorts for spec in cohort.specs)
-    return Plan(study, scale, spaces, networks, done, cohorts, slots, disk)
+    checkpoints = (len(each.specs) * needs[each.specs[0].cohort_key].checkpoint_bytes for each in cohorts)
+    disk += sum(sorted(checkpoints, reverse=True)[: slots.count])  # of those that run at the same time
+    return Plan(study, scale, networks, done, cohorts, slots, disk)
 
 
 def _measured(

@@ -54,6 +54,7 @@ class Watch(tune.Callback, tune.Stopper):
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self._note_death(trial)
+        trial.config["deaths"] = trial.config.get("deaths", 0) + 1  # the next worker is told
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self._note_death(trial)

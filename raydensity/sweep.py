@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import tempfile
 import uuid
@@ -53,12 +52,7 @@ def run(
     """
     failures: Iterable[str] = []
     if plan.cohorts:
-        try:
-            failures = _tune(plan, ledger, owner, tracker, data_root, console, runner)
-        except KeyboardInterrupt:
-            with contextlib.suppress(Exception):  # the tracker is a view; the user wants to be gone
-                tracker.finish(done=len(ledger.summary()), complete=False)
-            raise
+        failures = _tune(plan, ledger, owner, tracker, data_root, console, runner)
     finished = ledger.summary()
     done = set(finished["network_id"].to_pylist()).intersection(plan.networks)
     missing = len(plan.networks) - len(done)

@@ -21,6 +21,7 @@ from raydensity.randomness import generator
 from raydensity.spec import LossTarget, NetworkSpec, ValidationMinimum
 
 CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are saved less often
 
 
 def train(
@@ -34,9 +35,9 @@ def train(
 ) -> list[Progress]:
     """Train the networks of one cohort to their stopping rules: one finished Progress each, in the order of `specs`.
 
-    With a checkpoint folder a network that is done is saved at once, the others about every `checkpoint_seconds`; a
-    later call goes on from there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many
-    networks are done.
+    With a checkpoint folder a network that is done is saved at once, the others about every `checkpoint_seconds` (0:
+    each epoch), less often where that would take more than CHECKPOINT_SHARE of the time; a later call goes on from
+    there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many networks are done.
     """
     progress = [
         checkpoints.load(checkpoint_folder, spec.id, device) if checkpoint_folder else Progress() for spec in specs
@@ -85,7 +86,7 @@ class _Run:
         self.validation_indices = {index: parts[specs[index].data_seed][1] for index in members}
 
     def train(self) -> None:
-        saved = time.monotonic()
+        saved, interval = time.monotonic(), self.checkpoint_seconds
         while self.members and self.epoch < self.training.max_epochs:
             self.epoch += 1
             train_loss, train_accuracy = self._train_epoch()
@@ -95,9 +96,12 @@ class _Run:
             for row, (index, values) in enumerate(zip(self.members, rows, strict=True)):
                 self._judge(row, self.progress[index], dict(zip(checkpoints.CURVES, values, strict=True)))
             self._settle()
-            if self.members and self.checkpoint_folder and time.monotonic() - saved >= self.checkpoint_seconds:
+            if self.members and self.checkpoint_folder and time.monotonic() - saved >= interval:
+                started = time.monotonic()
                 self._save()
                 saved = time.monotonic()
+                if interval:
+                    interval = max(self.checkpoint_seconds, (saved - started) / CHECKPOINT_SHARE)
             self.on_epoch(self.epoch, sum(one.done for one in self.progress))
 
     def _batches(self) -> Tensor:

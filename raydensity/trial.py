@@ -7,6 +7,7 @@ else is tried with it.
 from __future__ import annotations
 
 import gc
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,12 +22,14 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raydensity.errors import one_line
-from raydensity.experiment import Progress, cohort_id
+from raydensity.experiment import Progress
 from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
 from raydensity.tracking import Tracker
 
 REPORT_SECONDS = 2.0  # between two reports; each costs the driver about a millisecond
+TRACKER_SECONDS = 60.0  # for which a worker leaves a tracker alone that failed: waiting for it may take as long
+_away_since = -math.inf
 
 CohortRunner = Callable[..., pa.Table]  # experiment.run_cohort, or one with its signature
 
@@ -53,14 +56,20 @@ class Job:
 def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
     """Run the cohort whose number `config` gives, in halves where memory runs out.
 
-    Returns how many networks are `networks_done`, and `failed`, `traceback` and `warning`, empty where there is none.
-    An error fails the trial at once, as it would again; a lost worker is Tune's to replace, and so is one whose GPU
-    may have been left unusable.
+    `config` also says how many workers it has lost (`deaths`): each might have been killed for its memory, so that what
+    the ledger still lacks is split in halves as often. Returns how many networks are `networks_done`, and `failed`,
+    `traceback` and `warning`, empty where there is none. An error fails the trial at once, as it would again; a lost
+    worker is Tune's to replace, and so is one whose GPU may have been left unusable.
     """
     tune.report(_result(0, share=0.0))  # this worker works
     specs: list[NetworkSpec] = ray.get(job.cohorts[config["cohort"]])
     device = _device(job.gpus[config["cohort"]])
     pending, done, warnings = [specs], 0, []
+    if deaths := config.get("deaths", 0):
+        left = _at_home(unfinished, specs, job)
+        done = len(specs) - len(left)
+        size = max(1, math.ceil(len(specs) / 2**deaths))
+        pending = [left[start : start + size] for start in range(0, len(left), size)]
     last_report = time.monotonic()
 
     def on_progress(progress: Progress) -> None:
@@ -97,32 +106,45 @@ def _result(done: int, *, share: float = 1.0, failed: str = "", trace: str = "",
 
 
 def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Callable[[Progress], None]) -> str:
-    """Run one cohort unless an earlier attempt has its record; returns a warning, or nothing."""
+    """Run one cohort; returns a warning, or nothing."""
     ledger = Ledger(job.out, job.study)
-    record = ledger.cohort(cohort_id(specs))
-    if record is None:
-        record = job.runner(
-            specs,
-            device=device,
-            data_root=job.data_root,
-            checkpoints=ledger.checkpoints,
-            on_progress=on_progress,
-        )
-    if ray.get_runtime_context().get_node_id() == job.home:
-        warning = keep(record, job)
-    else:
-        there = NodeAffinitySchedulingStrategy(job.home, soft=False)
-        warning = ray.get(ray.remote(num_cpus=0)(keep).options(scheduling_strategy=there).remote(record, job))
+    record = job.runner(
+        specs,
+        device=device,
+        data_root=job.data_root,
+        checkpoints=ledger.checkpoints,
+        on_progress=on_progress,
+    )
+    warning = _at_home(keep, record, job)
     ledger.drop_checkpoints({spec.id for spec in specs})
     return warning
 
 
+def _at_home(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a task, whose last argument is the job, on the node that has the ledger."""
+    job: Job = arguments[-1]
+    if ray.get_runtime_context().get_node_id() == job.home:
+        return task(*arguments)
+    there = NodeAffinitySchedulingStrategy(job.home, soft=False)
+    return ray.get(ray.remote(num_cpus=0)(task).options(scheduling_strategy=there).remote(*arguments))
+
+
+def unfinished(specs: Sequence[NetworkSpec], job: Job) -> list[NetworkSpec]:
+    """Those of the networks that are not in the ledger."""
+    finished = set(Ledger(job.out, job.study).summary()["network_id"].to_pylist())
+    return [spec for spec in specs if spec.id not in finished]
+
+
 def keep(record: pa.Table, job: Job) -> str:
     """Write a record to the ledger, then show it in MLflow; returns a warning if that could not be done now."""
+    global _away_since
     path = Ledger(job.out, job.study).write(record, owner=job.owner)
+    if time.monotonic() - _away_since < TRACKER_SECONDS:
+        return ""
     try:
         job.tracker.track(path, record)
     except Exception as error:  # whatever ails a tracker, the record is safe and is tracked later
+        _away_since = time.monotonic()
         return f"MLflow could not be written ({one_line(error)}); it catches up at the end"
     return ""
 

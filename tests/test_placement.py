@@ -52,11 +52,13 @@ def test_a_width_that_leaves_a_layer_empty_is_found_before_training():
 
 
 def test_slots_are_cores_or_shares_of_gpus():
-    assert placement.slots(Cluster(cpus=6)) == Slots(count=6, gpu=0, memory=8 * GIB / 6)
+    assert placement.slots(Cluster(cpus=6)) == Slots(count=6, gpu=0, memory=2 * GIB)
     one_gpu = Cluster(cpus=16, gpus=1, gpu_memory=80 * GIB)
     assert placement.slots(one_gpu) == Slots(count=4, gpu=0.25, memory=20 * GIB)
     assert placement.slots(one_gpu, gpus_per_cohort=0.5) == Slots(count=2, gpu=0.5, memory=40 * GIB)
-    assert placement.slots(one_gpu, gpus_per_cohort=0) == Slots(count=16, gpu=0, memory=GIB / 2)
+    assert placement.slots(one_gpu, gpus_per_cohort=0) == Slots(count=16, gpu=0, memory=2 * GIB)
+    # a GPU that is none of CUDA's only places: what counts is the memory beside the core
+    assert placement.slots(Cluster(cpus=4, gpus=1), gpus_per_cohort=0.5) == Slots(count=2, gpu=0.5, memory=2 * GIB)
     # no more cohorts at a time than cores to drive them
     assert placement.slots(Cluster(cpus=3, gpus=2, gpu_memory=80 * GIB)).count == 3
 

@@ -20,7 +20,7 @@ from raydensity import cluster, data, plan, record, sweep, tracking
 from raydensity.experiment import cohort_id, run_cohort
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, Slots
-from raydensity.spec import MLP
+from raydensity.spec import MLP, content_hash
 
 RESOURCES = Cluster(cpus=4, gpus=1)
 
@@ -48,7 +48,6 @@ class Sweep:
         return plan.make(
             "density",
             scale="quick",
-            spaces=[],
             networks={spec.id: spec for spec in specs},
             ledger=self.ledger,
             cluster=RESOURCES,
@@ -60,14 +59,14 @@ class Sweep:
         gpus = gpus or [0] * len(cohorts)
         found = {spec.id: spec for cohort in cohorts for spec in cohort}
         parts = [plan.Cohort(tuple(cohort), 1.0, gpu) for cohort, gpu in zip(cohorts, gpus, strict=True)]
-        return plan.Plan("density", "quick", [], found, frozenset(), parts, Slots(2, 0, 2**30), 0)
+        return plan.Plan("density", "quick", found, frozenset(), parts, Slots(2, 0, 2**30), 0)
 
     def tracker(self, planned):
         return tracking.open_sweep(
             self.uri,
             study="density",
             scale="quick",
-            sweep_id=planned.sweep_id,
+            sweep_id=content_hash(sorted(planned.networks)),
             network_ids=list(planned.networks),
             levels={},
             networks=True,
@@ -212,6 +211,8 @@ def troubled(tmp_path_factory):
         if width == 0.3 and not killed.exists():
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if width == 0.8 and len(specs) > 2:
+            os.kill(os.getpid(), signal.SIGKILL)  # as Ray does where a machine runs out of memory
         if width == 0.4 and len(specs) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         if width == 0.5 and len(specs) > 1:
@@ -222,6 +223,7 @@ def troubled(tmp_path_factory):
             raise KeyError("a fault of ours")
 
     cohorts = [mlps(2, 0.1), mlps(2, 0.2), mlps(2, 0.3), mlps(10, 0.4), mlps(3, 0.5), mlps(1, 0.6), mlps(1, 0.7)]
+    cohorts.append(mlps(7, 0.8))
     planned = mine.plan_of(*cohorts)
     outcome = mine.run(planned, runner=standin(planned.networks.values(), log, act))
     return mine, cohorts, outcome, {width: len(found) for width, found in attempts(log).items()}
@@ -229,7 +231,7 @@ def troubled(tmp_path_factory):
 
 def test_a_killed_worker_costs_nothing(troubled):
     mine, cohorts, _, tried = troubled
-    assert tried[0.3] == 2
+    assert tried[0.3] == 3  # as a whole, then its halves
     assert all(mine.finished()[spec.id] == mine.shown()[spec.id] == 1 for spec in cohorts[2])
 
 
@@ -247,6 +249,13 @@ def test_a_cohort_too_large_for_memory_goes_on_in_halves(troubled):
     sizes = [table.num_rows for _, table in mine.ledger.cohorts() if table["width"][0].as_py() == 0.4]
     assert sorted(sizes) == [2, 2, 3, 3]
     assert sorted(t.num_rows for _, t in mine.ledger.cohorts() if t["width"][0].as_py() == 0.5) == [1, 1, 1]
+
+
+def test_a_cohort_whose_workers_are_killed_goes_on_in_smaller_parts(troubled):
+    mine, cohorts, _, _ = troubled
+    assert all(mine.finished()[spec.id] == mine.shown()[spec.id] == 1 for spec in cohorts[7])
+    sizes = [table.num_rows for _, table in mine.ledger.cohorts() if table["width"][0].as_py() == 0.8]
+    assert sorted(sizes) == [1, 2, 2, 2]
 
 
 def test_one_network_too_large_for_memory_fails_and_harms_no_other(troubled):

@@ -27,17 +27,19 @@ class UnsharedConv2d(nn.Module):
     """3x3 convolution with padding 1 whose kernel differs at each position (a locally connected layer).
 
     `weight` has shape [height * width, out_channels, in_channels * 9], `bias` [out_channels, height, width], as Flax's
-    ConvLocal: the reading of the density paper's Table 1 in which its counts are true ones.
+    ConvLocal: the reading of the density paper's Table 1 in which its counts are true ones. Without `bias` where batch
+    norm follows.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, height: int, width: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, height: int, width: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(height * width, out_channels, in_channels * 9))
-        self.bias = nn.Parameter(torch.empty(out_channels, height, width))
+        self.bias = nn.Parameter(torch.empty(out_channels, height, width)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, in_channels, height, width] -> [batch, out_channels, height, width]."""
         batch, _, height, width = x.shape
         patches = F.unfold(x, 3, padding=1)  # [batch, in * 9, positions]
         out = torch.bmm(self.weight, patches.permute(2, 1, 0))  # [positions, out, batch]
-        return out.permute(2, 1, 0).reshape(batch, -1, height, width) + self.bias
+        out = out.permute(2, 1, 0).reshape(batch, -1, height, width)
+        return out if self.bias is None else out + self.bias

@@ -39,7 +39,7 @@ class ResidualNetwork(nn.Module):
         channels, height, width = input_shape
         first = filters[0]
         if unshared:
-            self.conv: nn.Module = UnsharedConv2d(channels, first, height=height, width=width)
+            self.conv: nn.Module = UnsharedConv2d(channels, first, height=height, width=width, bias=False)
         else:
             self.conv = nn.Conv2d(channels, first, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(first)
