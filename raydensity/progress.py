@@ -15,7 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from raydensity.plan import Cohort, duration
 
 HOPELESS = 5  # workers
+KNOWN = 0.002  # share of the work after which the time left can be told
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
+LONGER, LONGEST_SECONDS = 1.2, 300.0  # without a terminal, each pause is longer than the last: a log is no film
 
 
 class Watch(tune.Callback, tune.Stopper):
@@ -76,14 +78,20 @@ class Watch(tune.Callback, tune.Stopper):
         return self.hopeless
 
     def line(self, elapsed: float) -> str:
-        """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""
+        """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left.
+
+        Until a cohort is through, nobody knows how early its stopping rule may strike: the time is then one at most.
+        """
         done, whole = sum(self.done), sum(cohort.seconds for cohort in self.cohorts)
         text = f"{done:,} of {self.networks:,} networks"
         reached = sum(share * cohort.seconds for share, cohort in zip(self.share, self.cohorts, strict=True))
         if done and elapsed > 0:
             text += f" · {3600 * done / elapsed:,.0f} an hour"
-        if 0.01 * whole < reached < whole:
-            text += f" · about {duration(elapsed * (whole - reached) / reached)} left"
+        if KNOWN * whole < reached < whole:
+            left = duration(elapsed * (whole - reached) / reached)
+            text += f" · about {left} left" if max(self.share) == 1 else f" · {left} left at most"
+        elif 0 < reached < whole:
+            text += f" · the furthest cohort is at {max(self.share):.1%} of its epochs"
         return text
 
     def __enter__(self) -> Watch:
@@ -98,8 +106,10 @@ class Watch(tune.Callback, tune.Stopper):
     def _show(self) -> None:
         start = time.monotonic()
         if not self.console.is_terminal:
-            while not self._stop.wait(PLAIN_SECONDS):
+            pause = PLAIN_SECONDS
+            while not self._stop.wait(pause):
                 self.console.print(self.line(time.monotonic() - start), markup=False, highlight=False)
+                pause = min(pause * LONGER, LONGEST_SECONDS)
             return
         columns = BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}")
         with Progress(*columns, console=self.console, transient=True) as bar:

@@ -1,0 +1,77 @@
+"""The progress line of a sweep, and when a sweep is hopeless."""
+
+from io import StringIO
+from types import SimpleNamespace
+
+import networks
+import pytest
+from rich.console import Console
+
+from raydensity.plan import Cohort
+from raydensity.progress import HOPELESS, Watch
+from raydensity.spec import MLP
+
+
+@pytest.fixture
+def watch():
+    """Two cohorts, of one and of three networks, the second planned to take three times as long."""
+    specs = [networks.network(MLP(width=0.1), init_seed=seed) for seed in range(4)]
+    cohorts = [Cohort((specs[0],), 100.0), Cohort(tuple(specs[1:]), 300.0)]
+    return Watch(cohorts, console=Console(file=StringIO()))
+
+
+def report(watch, cohort, *, done=0, share=0.0, **result):
+    trial = SimpleNamespace(config={"cohort": cohort})
+    quiet = {"failed": "", "traceback": "", "warning": ""}
+    watch.on_trial_result(1, [], trial, {"networks_done": done, "share": share, **quiet, **result})
+
+
+def lose(watch, tmp_path, config):
+    error = tmp_path / "error.txt"
+    error.write_text("Traceback\n  ...\nActorDiedError: killed\n")
+    watch.on_trial_recover(1, [], SimpleNamespace(config=config, error_file=str(error)))
+
+
+def test_the_line_says_what_is_done_how_fast_and_how_long(watch):
+    assert watch.line(1.0) == "0 of 4 networks"
+    report(watch, 1, share=0.001)
+    assert watch.line(2.0) == "0 of 4 networks · the furthest cohort is at 0.1% of its epochs"
+    report(watch, 1, share=0.1)
+    assert watch.line(10.0) == "0 of 4 networks · 2 min left at most"  # 30 of 400 seconds of work in 10
+    report(watch, 0, done=1, share=1.0)
+    assert watch.line(40.0) == "1 of 4 networks · 90 an hour · about 84 s left"  # 130 of 400 in 40
+    report(watch, 1, done=3, share=1.0)
+    assert watch.line(80.0) == "4 of 4 networks · 180 an hour"
+
+
+def test_networks_that_are_done_count_though_their_cohort_trains_on(watch):
+    report(watch, 1, done=2, share=0.1)
+    assert watch.share[1] == pytest.approx(2 / 3)
+
+
+def test_the_next_worker_of_a_lost_one_is_told(watch, tmp_path):
+    config = {"cohort": 0}
+    lose(watch, tmp_path, config)
+    lose(watch, tmp_path, config)
+    assert config == {"cohort": 0, "deaths": 2}
+
+
+def test_a_sweep_is_hopeless_when_workers_die_before_any_has_worked(watch, tmp_path):
+    for death in range(HOPELESS):
+        assert not watch.stop_all(), death
+        lose(watch, tmp_path, {"cohort": 0})
+    assert watch.stop_all()
+    assert watch.failures == ["ActorDiedError: killed"]
+
+
+def test_workers_that_have_worked_may_die_as_often_as_they_like(watch, tmp_path):
+    report(watch, 0)
+    for _ in range(2 * HOPELESS):
+        lose(watch, tmp_path, {"cohort": 0})
+    assert not watch.stop_all()
+
+
+def test_a_warning_is_shown_once(watch):
+    report(watch, 0, warning="MLflow is away")
+    report(watch, 1, warning="MLflow is away")
+    assert watch.console.file.getvalue().count("MLflow is away") == 1
