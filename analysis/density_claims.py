@@ -5,14 +5,20 @@ Each function takes the networks and their tables. A claim about "around" a shar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
 import pandas as pd
 
 from analysis.density import Networks, type_name
 from analysis.density_functions import distances
 from analysis.density_tables import OVERLAP_READINGS
 from analysis.report import Claim, mean_and_deviation, p_relation
+from analysis.statistics import overlapping_share
 
 Tables = dict[str, pd.DataFrame]
+PRUNED = "prune_validation_accuracy"
 
 
 def underparametrized(networks: Networks, tables: Tables) -> list[Claim]:
@@ -32,8 +38,9 @@ def overparametrized(networks: Networks, tables: Tables) -> list[Claim]:
         if len(wide):
             prunable = 100 - wide["mean"]
             values = _list(wide["width"], prunable, "{:.1f} %")
-            paper = "Overparametrised networks (0.5× and wider) can lose around 50 % or more."
-            claims.append(Claim(paper, f"{name}: {values}.", bool(prunable.min() >= 45)))
+            paper = "Overparametrised networks can lose around 50 % or more."
+            here = f"{name}: {values} (taken as overparametrised: 0.5× and wider)."
+            claims.append(Claim(paper, here, bool(prunable.min() >= 45)))
     return claims
 
 
@@ -41,8 +48,8 @@ def pruned_is_larger_than_unpruned(networks: Networks, tables: Tables) -> list[C
     claims = []
     for name, group in _by_type(networks, networks.used):
         sizes = group.groupby("width").agg(total=("table1_count", "first"), core=("core", "mean"))
-        if len(sizes) < 2 or sizes["core"].isna().any():
-            continue
+        if len(sizes) < 2 or sizes["core"].isna().any() or sizes.index[-1] < 2:
+            continue  # the paper's widest are 5x and 2x
         widest, next_width = sizes.index[-1], sizes.index[-2]
         core, total = sizes["core"].iloc[-1], sizes["total"].iloc[-2]
         here = f"{name}: the pruned {widest:g}× keeps {core:,.0f} weights, the unpruned {next_width:g}× has {total:,}."
@@ -65,7 +72,48 @@ def core_grows(networks: Networks, tables: Tables) -> list[Claim]:
             test = f"F({row['df']}, {row['df_residual']}) = {row['F']:.3g}, {p_relation(row['p'])}"
             here = f"{name}: {test}, η² = {row['eta_squared']:.2f}."
             paper = "Pruned sizes differ between widths (one-way ANOVA, p < 0.0001)."
-            claims.append(Claim(paper, here, row["p"] < 1e-4))
+            claims.append(Claim(paper, here, _significant([row["p"]])))
+    return claims
+
+
+def densities_overlap(networks: Networks, tables: Tables) -> list[Claim]:
+    claims = []
+    for name, rows in _by_type(networks, tables["effective_density"]):
+        wide = rows[(rows["width"] > 0.1) & rows["std"].gt(0)]
+        if len(wide) > 1:
+            pairs = list(pairwise(wide.to_dict("records")))
+            shared = [overlapping_share(*((row["mean"], row["std"]) for row in pair)) for pair in pairs]
+            values = ", ".join(
+                f"{share:.0%} between {one['width']:g}× and {two['width']:g}×"
+                for share, (one, two) in zip(shared, pairs, strict=True)
+            )
+            paper = "But for 0.1×, the effective densities of different widths overlap a fair amount."
+            claims.append(Claim(paper, f"{name}: normal distributions of their means and deviations share {values}."))
+    return claims
+
+
+def curves_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
+    """How far the mean pruning curves of 0.5x and wider lie apart, and the validation losses they start from."""
+    said = {
+        ("mlp", "sgd"): "MLP: the pruning curves of different widths come apart.",
+        ("resnet", "sgd"): "ResNet: the pruning curves of different widths overlap.",
+        ("conv2", "adagrad"): "Conv-2 with Adagrad: pruning starts from similar validation losses.",
+        ("conv2", "adam"): "Conv-2 with Adam: pruning does not start from similar validation losses.",
+    }
+    claims = []
+    for name, group in _by_type(networks, networks.used):
+        wide = group[group["width"] >= 0.5]
+        paper = said.get(tuple(group[["architecture", "optimizer"]].iloc[0]))
+        if paper is None or wide["width"].nunique() < 2:
+            continue
+        if group["architecture"].iloc[0] == "conv2":
+            losses = wide.groupby("width")["validation_loss"].mean()
+            here = f"{name}: unpruned validation loss {_list(losses.index, losses, '{:.2f}')}."
+        else:
+            curves = [np.mean(np.stack(list(rows)), axis=0) for _, rows in wide.groupby("width")[PRUNED]]
+            apart = 100 * (np.max(curves, axis=0) - np.min(curves, axis=0)).max()
+            here = f"{name}: the mean curves of 0.5× and wider lie up to {apart:.0f} points of accuracy apart."
+        claims.append(Claim(paper, here))
     return claims
 
 
@@ -75,8 +123,11 @@ def null_hypothesis_fails(networks: Networks, tables: Tables) -> list[Claim]:
         tested = rows.dropna(subset=["p_ttest"])
         if len(tested):
             values = "; ".join(f"{row['width']:g}×: {p_relation(row['p_ttest'])}" for _, row in tested.iterrows())
+            left = rows[rows["p_ttest"].isna() & (rows["width"] != 1)]["width"]
+            untested = f"; not tested: {', '.join(f'{width:g}×' for width in left)}" if len(left) else ""
             paper = "Every width but 1× differs from the null hypothesis (unpaired t-test, p < 0.0001)."
-            claims.append(Claim(paper, f"{name}: {values}.", bool((tested["p_ttest"] < 1e-4).all())))
+            agrees = _significant(tested["p_ttest"], untested=bool(untested))
+            claims.append(Claim(paper, f"{name}: {values}{untested}.", agrees))
     for name, rows in _by_type(networks, tables["effective_density"]):
         known = rows.dropna(subset=["published_mean"])
         if len(known):
@@ -94,10 +145,14 @@ def he_is_denser(networks: Networks, tables: Tables) -> list[Claim]:
         gap = pairs["he_uniform"] - pairs["glorot_uniform"]
         here = f"{name}: He minus Glorot, in points: {_list(gap.index, gap, '{:+.1f}')}."
         claims.append(Claim("He leads to a higher effective density than Glorot.", here, bool((gap > 0).all())))
+        claims.append(Claim("The difference between He and Glorot is relatively small.", here))
         if len(gap) > 1:
             first, last = gap.index[0], gap.index[-1]
-            here = f"{name}: {gap[first]:+.1f} points at {first:g}×, {gap[last]:+.1f} at {last:g}×."
-            claims.append(Claim("The gap grows with the width.", here, bool(gap[last] > gap[first])))
+            here = f"{name}: {gap[first]:+.1f} points at {first:g}×, {gap[last]:+.1f} at {last:g}×"
+            p = _interaction(networks, tables, name)
+            here += "." if p is None else f"; interaction of width and initializer {p_relation(p)}."
+            agrees = bool(gap[last] > gap[first]) if p is not None and p < 0.05 else None
+            claims.append(Claim("The gap grows with the width.", here, agrees))
     return claims
 
 
@@ -130,8 +185,12 @@ def overlap_readings(networks: Networks, tables: Tables) -> list[Claim]:
             paper = "The overlap of its Tables 3 and 4 is |A∩B| over all weights, 16 % by chance."
             claims.append(Claim(paper, here, bool(away.idxmin() == "common/all")))
         by_chance = rows[rows["reading"] == "common/all"]
-        means = by_chance.groupby("width")["mean"].mean()
-        here = f"{name}: |A∩B| over all weights, mean of the layers: {_list(means.index, means, '{:.1f} %')}."
+        means = (
+            by_chance[by_chance["layer"].isin(["fc1", "fc2"])] if rows["architecture"].iloc[0] == "mlp" else by_chance
+        )
+        means = means.groupby("width")["mean"].mean()
+        layers = "mean of fc1 and fc2" if rows["architecture"].iloc[0] == "mlp" else "mean of the layers"
+        here = f"{name}: |A∩B| over all weights, {layers}: {_list(means.index, means, '{:.1f} %')}."
         architecture, optimizer = rows[["architecture", "optimizer"]].iloc[0]
         if architecture == "mlp":
             paper = "MLP: more overlap than chance (16 %) at 0.1×, less for the first two layers when wider."
@@ -166,9 +225,10 @@ def activations_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
             f"{last['hoyer_mean']:.2f}, selectivity {first['selectivity_mean']:.2f} to {last['selectivity_mean']:.2f}."
         )
         both = bool(last["hoyer_mean"] > first["hoyer_mean"] and last["selectivity_mean"] > first["selectivity_mean"])
-        sgd = rows["optimizer"].iloc[0] == "sgd"
+        # Park's networks are MLPs with one hidden layer.
+        told = rows["architecture"].iloc[0] == "mlp" and rows["optimizer"].iloc[0] != "sgd"
         paper = "Width raises activation sparsity and selectivity with Adam and Adagrad; mixed with SGD (Park 2022)."
-        claims.append(Claim(paper, here, None if sgd else both))
+        claims.append(Claim(paper, here, both if told else None))
     return claims
 
 
@@ -202,6 +262,23 @@ def _by_type(
 ) -> list[tuple[str, pd.DataFrame]]:
     types = networks.types(frame if architecture is None else frame[frame["architecture"] == architecture])
     return [(type_name(networks, key), rows) for key, rows in types]
+
+
+def _significant(values: Iterable[float], *, untested: bool = False) -> bool | None:
+    """Whether all p are below the paper's 0.0001; None where one lies between that and 0.05: too few to tell."""
+    ordered = sorted(values)
+    if ordered[-1] > 0.05:
+        return False
+    return True if ordered[-1] < 1e-4 and not untested else None
+
+
+def _interaction(networks: Networks, tables: Tables, name: str) -> float | None:
+    """p of the interaction of width and initializer on effective densities; None where it could not be tested."""
+    for own, rows in _by_type(networks, tables["anova"]) if len(tables["anova"]) else []:
+        found = rows[(rows["test"] == "factorial, density") & (rows["factor"] == "width:initializer")]["p"].dropna()
+        if own == name and len(found):
+            return float(found.iloc[0])
+    return None
 
 
 def _list(widths: pd.Series | pd.Index, values: pd.Series, form: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.density import Networks, type_name
+from analysis.density import SETTINGS, Networks, type_name
 from analysis.density_tables import OVERLAP_READINGS
 from analysis.report import mean_and_deviation, number, p_value
 
+CHANCE = ["16", "40", "25", "60"]  # percent, for two independent masks of 40 %
 READINGS = dict(zip(OVERLAP_READINGS, ["|A∩B| / all", "|A∩B| / |A|", "Jaccard", "1 − |A∩B| / |A|"], strict=True))
 
 
@@ -30,6 +31,19 @@ def _widths(table: pd.DataFrame) -> list[str]:
     return [f"{width:g}×" for width in table["width"]]
 
 
+def settings(networks: Networks) -> pd.DataFrame:
+    """What was trained and how: a row a setting, a column a model type."""
+    shown = {"": ["networks", "widths", "initializers", "init seeds × data seeds", *SETTINGS]}
+    shown[""] = [name.replace("_", " ") for name in shown[""]]
+    for key, group in networks.types():
+        widths = " ".join(f"{width:g}×" for width in sorted(group["width"].unique()))
+        seeds = f"{group['init_seed'].nunique()} × {group['data_seed'].nunique()}"
+        levels = [", ".join(map(str, sorted(group[setting].unique()))) for setting in SETTINGS]
+        initializers = ", ".join(sorted(group["initializer"].unique()))
+        shown[type_name(networks, key)] = [f"{len(group):,}", widths, initializers, seeds, *levels]
+    return pd.DataFrame(shown)
+
+
 def densities(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
     """Table 2, ours beside the published values."""
     inside = {True: "yes", False: "no"}
@@ -43,8 +57,9 @@ def densities(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
             "inside": [inside.get(value, "") for value in table["inside_published"].astype(object)],
             "null hypothesis": _pairs(table["null_mean"], table["null_std"]),
             "published null": _pairs(table["published_null_mean"], table["published_null_std"]),
-            "null, true count": table["null_mean_true"].map(number),
+            "null, by kernels": table["null_mean_true"].map(number),
             "p (t-test)": table["p_ttest"].map(p_value),
+            "unpruned accuracy": table["accuracy"].map(number),
         }
     )
     return _without_empty(shown)
@@ -75,18 +90,19 @@ def anova(networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def overlap(networks: Networks, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables 3 and 4: one table a model type, with the published value in brackets."""
+    """Tables 3 and 4: one table a model type, the published values and what chance would give among the readings."""
     cells = table.assign(
         width=_widths(table),
+        chance=table["reading"].map(dict(zip(OVERLAP_READINGS, CHANCE, strict=True))),
         reading=table["reading"].map(READINGS),
-        cell=[
-            mean_and_deviation(mean, std) + ("" if pd.isna(paper) else f" ({paper:.1f})")
-            for mean, std, paper in zip(table["mean"], table["std"], table["published"], strict=True)
-        ],
+        cell=_pairs(table["mean"], table["std"]),
     )
+    printed = cells[table["published"].notna()].drop_duplicates([*networks.by, "width", "layer"])
+    printed = printed.assign(reading="published", chance="", cell=printed["published"].map(number))
+    cells = pd.concat([cells, printed]).sort_index(kind="stable")
     shown = {}
     for key, rows in networks.types(cells) if len(cells) else []:
-        index = ["width", "reading"]
+        index = ["width", "reading", "chance"]
         wide = rows.pivot(index=index, columns="layer", values="cell").fillna("")
         order = pd.MultiIndex.from_frame(rows[index].drop_duplicates())
         shown[type_name(networks, key)] = wide.reindex(index=order, columns=rows["layer"].unique()).reset_index()

@@ -15,7 +15,8 @@ from analysis.figures import INITIALIZERS, CannotDraw, panels, width_colors, wid
 from analysis.statistics import mean_pairwise_distance
 
 INIT_SEEDS = 10  # as in the paper
-FEWEST = 5  # fewer points have no neighbourhoods to keep
+FEWEST = 10  # fewer points have no neighbourhoods to keep
+CONV_WIDTHS = 3  # the smallest, as in the paper
 
 
 def mlp_functions(networks: Networks) -> Figure:
@@ -24,11 +25,11 @@ def mlp_functions(networks: Networks) -> Figure:
 
 
 def conv_functions(networks: Networks) -> Figure:
-    """Figure 8: t-SNE of the correctness vectors of Conv-2 trained with Adam."""
+    """Figure 8: t-SNE of the correctness vectors of Conv-2 trained with Adam, the three smallest widths."""
     used = networks.used
-    return _tsne_panels(
-        networks, used[(used["architecture"] == "conv2") & (used["optimizer"] == "adam")], "Conv-2 Adam"
-    )
+    chosen = used[(used["architecture"] == "conv2") & (used["optimizer"] == "adam")]
+    smallest = np.sort(chosen["width"].unique())[:CONV_WIDTHS]
+    return _tsne_panels(networks, chosen[chosen["width"].isin(smallest)], "Conv-2 Adam")
 
 
 def activations(networks: Networks) -> Figure:

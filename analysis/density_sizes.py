@@ -11,9 +11,11 @@ from matplotlib.patches import Patch
 from analysis.density import Networks, type_name
 from analysis.figures import INITIALIZERS, CannotDraw, panels, width_colors, width_legend
 
+FEWEST = 5  # networks whose density a smooth curve may stand for
+
 
 def distributions(networks: Networks) -> Figure:
-    """Figure 4: kernel density estimate of effective density per width; a dashed line where all networks agree."""
+    """Figure 4: kernel density estimate of effective density per width where networks are enough, ticks for all."""
     used = networks.used
     types = networks.types(used)
     figure, axes = panels([type_name(networks, key) for key, _ in types])
@@ -21,13 +23,12 @@ def distributions(networks: Networks) -> Figure:
     for (axis,), (_, group) in zip(axes, types, strict=True):
         for width, rows in group.groupby("width"):
             percent = 100 * rows["density"]
-            if percent.nunique() > 1:
+            axis.plot(percent, np.zeros(len(percent)), "|", color=colors[width], markersize=9, clip_on=False)
+            if len(percent) >= FEWEST and percent.nunique() > 1:
                 sns.kdeplot(
                     x=percent, ax=axis, color=colors[width], fill=True, alpha=0.25, linewidth=1.6, clip=(0, 100)
                 )
-            else:
-                axis.axvline(percent.iloc[0], color=colors[width], linestyle="--")
-        axis.set(xlabel="effective density (%)", ylabel="frequency (KDE)", xlim=(0, 100))
+        axis.set(xlabel="effective density (%)", ylabel="frequency (KDE)", xlim=(0, 100), ylim=(0, None))
     width_legend(figure, used["width"])
     return figure
 

@@ -35,10 +35,10 @@ def tables(networks: Networks) -> tuple[dict[str, pd.DataFrame], list[str]]:
 def parameters_table(networks: Networks) -> pd.DataFrame:
     """Table 1: the sizes of the architectures, true, in the paper's way of counting, and as published."""
     shape = ["dataset", "architecture", *(s for s in ("unshared", "constant_filters") if s in networks.by), "width"]
-    rows = networks.used.groupby(shape, as_index=False)[["parameters", "table1_count", "weights"]].first()
-    rows = rows.rename(columns={"parameters": "true_count"})
-    rows = rows.merge(published.parameters(), on=["dataset", "architecture", "width"], how="left")
-    rows["published"] = rows["published"].astype("Int64")
+    counts = networks.used.groupby(shape)[["parameters", "table1_count", "weights", "constant_filters"]].first()
+    counts.columns = ["true_count", "table1_count", "weights", "other"]
+    rows = counts.reset_index().merge(published.parameters(), on=["dataset", "architecture", "width"], how="left")
+    rows["published"] = rows["published"].mask(rows["other"]).astype("Int64")  # Table 1 has no constant filters
     return rows[[*shape, "true_count", "table1_count", "published", "weights"]]
 
 
@@ -55,11 +55,13 @@ def effective_density_table(networks: Networks) -> pd.DataFrame:
                 "null_mean_true": 100 * group["null_true"].mean(),
                 "mean": 100 * group["density"].mean(),
                 "std": 100 * group["density"].std(),
+                "accuracy": 100 * group["validation_accuracy"].mean(),
                 "p_ttest": np.nan if key[-1] == 1 else unpaired_t_test(group["density"], group["null"]),
             }
         )
     table = pd.DataFrame(rows).merge(published.effective_density(), on=[*MODEL_TYPE, "width"], how="left")
-    return _inside_published(table)
+    table = _inside_published(table)
+    return table[[*(name for name in table.columns if name != "accuracy"), "accuracy"]]
 
 
 def anova_table(networks: Networks) -> tuple[pd.DataFrame, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -103,6 +104,12 @@ def unpaired_t_test(one: pd.Series, other: pd.Series) -> float:
         return float("nan")
     test = stats.ttest_ind_from_stats(one.mean(), one.std(), len(one), other.mean(), other.std(), len(other))
     return float(test.pvalue)
+
+
+def overlapping_share(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Common area of two normal densities, each given as mean and standard deviation > 0: 1 where they are the same."""
+    (mean, deviation), (second_mean, second_deviation) = one, other
+    return statistics.NormalDist(mean, deviation).overlap(statistics.NormalDist(second_mean, second_deviation))
 
 
 def mean_pairwise_distance(vectors: np.ndarray) -> float:

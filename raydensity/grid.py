@@ -42,17 +42,19 @@ def configure(study: Study, *, scale: str, settings: Mapping[str, Sequence[str]]
     if scale not in study.spaces:
         known = ", ".join(name for name in SCALES if name in study.spaces)
         raise ValueError(f"--scale: the study {study.name} has no {scale!r}; it has {known}")
-    spaces = study.spaces[scale]
+    chosen = study.spaces[scale]
+    allowed, given = factors(chosen), {}
     for factor, typed in settings.items():
-        allowed = factors(study.spaces[scale])
         if factor not in allowed:
             raise ValueError(f"--set: the study {study.name} has no factor {factor!r}; it has {', '.join(allowed)}")
         wanted = [_parse(factor, text, like=levels(study.spaces[scale], factor)[0]) for text in typed]
-        wanted = list(dict.fromkeys(wanted))
         if factor in study.selecting:
-            spaces = _select(study, scale, spaces, factor, wanted)
+            chosen = _select(study, scale, chosen, factor, list(dict.fromkeys(wanted)))
         else:
-            spaces = [{**space, factor: tune.grid_search(wanted)} if factor in space else space for space in spaces]
+            given[factor] = tune.grid_search(list(dict.fromkeys(wanted)))
+    spaces = [space | {factor: given[factor] for factor in given if factor in space} for space in chosen]
+    for factor in given:
+        _need_an_effect(study, factor, chosen, spaces)
     return spaces
 
 
@@ -93,6 +95,19 @@ def _select(study: Study, scale: str, spaces: list[Space], factor: str, wanted: 
         )
         raise ValueError(f"--set: no network of {study.name} has that combination; it has {combinations}")
     return kept
+
+
+def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[Space]) -> None:
+    """ValueError where no network of some spaces depends on a factor: it belongs to others, and would be ignored."""
+    if len(levels([*before, *after], factor)) == 1:
+        return  # set to what it is
+    for old, new in zip(before, after, strict=True):
+        if factor in new:
+            first = next(iter(generate_variants(new)))[1]
+            cells = [{**first, factor: level} for level in levels([old, new], factor)]
+            if len(expand(study, cells)) > 1:
+                return
+    raise ValueError(f"--set {factor}: no network that was chosen depends on it")
 
 
 def _parse(factor: str, text: str, *, like: Level) -> Level:

@@ -98,10 +98,15 @@ def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
 def need(spec: NetworkSpec, *, device: str) -> Need:
     """What a network takes on one core ("cpu") or one GPU ("gpu"), by counting.
 
-    ValueError if its data set is unknown or its width leaves a layer empty.
+    ValueError if its data set is unknown, its width leaves a layer empty, or its batch is larger than the training set.
     """
-    flops, numbers, activations = _count(spec.dataset, spec.architecture)
     known, training = data.describe(spec.dataset), spec.training
+    if training.batch_size > known.train_size - known.validation_size:
+        raise ValueError(
+            f"--set batch_size: {training.batch_size} is more than the {known.train_size - known.validation_size} "
+            f"training images of {spec.dataset}"
+        )
+    flops, numbers, activations = _count(spec.dataset, spec.architecture)
     stacked = device == "gpu" or isinstance(spec.architecture, MLP)
     steps = (known.train_size - known.validation_size) // training.batch_size * training.max_epochs
     # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.

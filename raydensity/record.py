@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 FACTORS = pa.schema(
     [
@@ -20,6 +20,7 @@ FACTORS = pa.schema(
         ("constant_filters", pa.bool_()),
         ("optimizer", pa.string()),
         ("learning_rate", pa.float64()),
+        ("initial_accumulator", pa.float64()),  # 0 where the optimiser has none
         ("batch_size", pa.int64()),
         ("max_epochs", pa.int64()),
         ("stopping", pa.string()),

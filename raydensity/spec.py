@@ -183,6 +183,7 @@ class NetworkSpec(Frozen):
             "constant_filters": getattr(architecture, "constant_filters", False),
             "optimizer": training.optimizer.name,
             "learning_rate": training.optimizer.learning_rate,
+            "initial_accumulator": getattr(training.optimizer, "initial_accumulator", 0.0),
             "batch_size": training.batch_size,
             "max_epochs": training.max_epochs,
             "stopping": stopping.name,

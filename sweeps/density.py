@@ -24,6 +24,7 @@ COMMON: dict[str, Any] = {
     "stopping": "validation_minimum",
     "stopping_split": "validation",
     "stopping_loss": 0.2,
+    "initial_accumulator": 0.0,  # of Adagrad
     "precision": "fp32",
     "order_seed": 0,
     "prune_seed": 0,
@@ -140,6 +141,9 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     stopping: dict[str, Any] = {"name": cell["stopping"]}
     if cell["stopping"] == "loss_target":
         stopping |= {"loss": cell["stopping_loss"], "split": cell["stopping_split"]}
+    optimizer: dict[str, Any] = {"name": cell["optimizer"], "learning_rate": cell["learning_rate"]}
+    if cell["optimizer"] == "adagrad":
+        optimizer["initial_accumulator"] = cell["initial_accumulator"]
     return NetworkSpec.model_validate(
         {
             "dataset": cell["dataset"],
@@ -147,7 +151,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
             "architecture": {"name": cell["architecture"], "width": cell["width"], **options},
             "initializer": cell["initializer"],
             "training": {
-                "optimizer": {"name": cell["optimizer"], "learning_rate": cell["learning_rate"]},
+                "optimizer": optimizer,
                 "batch_size": cell["batch_size"],
                 "max_epochs": cell["max_epochs"],
                 "stopping": stopping,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raydensity import tracking
-from raydensity.record import SCHEMA
+from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import (
     MLP,
     SGD,
@@ -132,7 +132,7 @@ def network(spec: NetworkSpec, *, density: float | None = None, images: int = 36
         ],
         "correctness": np.packbits(correct).tobytes(),
         "validation_size": images,
-        "record_version": 1,
+        "record_version": RECORD_VERSION,
         "cohort_id": "",
         "spec": spec.model_dump_json(),
         "data_digest": "0" * 64,

@@ -14,15 +14,15 @@ LOSS = [0.20, 0.19, 0.22, 0.30, 1.00, 2.30]
 @pytest.mark.parametrize(
     ("reading", "score", "expected"),
     [
-        (Reading(), ACCURACY, 0.4),  # 0.85 is a drop of exactly five points: passes; 0.84 fails
-        (Reading(step="last_passing"), ACCURACY, 0.6),
-        (Reading(relative=True), ACCURACY, 0.6),  # the floor is 0.855
-        (Reading(relative=True, step="last_passing"), ACCURACY, 0.8),
-        (Reading(tolerance=0.5), ACCURACY, 0.0),
+        (Reading(), ACCURACY, 0.6),  # the floor is 0.855
+        (Reading(step="last_passing"), ACCURACY, 0.8),
+        (Reading(relative=False), ACCURACY, 0.4),  # 0.85 is a drop of exactly five points: passes; 0.84 fails
+        (Reading(relative=False, step="last_passing"), ACCURACY, 0.6),
+        (Reading(tolerance=0.5), ACCURACY, 0.0),  # the floor is 0.45
         (Reading(tolerance=0.0), ACCURACY, 0.6),
-        (Reading(score="loss"), LOSS, 0.4),  # 0.30 is the first above 0.25
-        (Reading(score="loss", relative=True), LOSS, 0.6),  # 0.22 is the first above 0.21
-        (Reading(score="loss", step="last_passing"), LOSS, 0.6),
+        (Reading(score="loss"), LOSS, 0.6),  # 0.22 is the first above 0.21
+        (Reading(score="loss", relative=False), LOSS, 0.4),  # 0.30 is the first above 0.25
+        (Reading(score="loss", relative=False, step="last_passing"), LOSS, 0.6),
     ],
 )
 def test_literal_trajectories(reading, score, expected):
@@ -42,7 +42,7 @@ def test_recovery_after_the_first_failure_does_not_count():
 def test_five_points_pass_whatever_the_rounding():
     for hits in range(300, 5001):
         accuracy = np.float32([hits / 5000, (hits - 250) / 5000, (hits - 251) / 5000])
-        assert effective_density([3, 2, 1], accuracy) == pytest.approx(1 / 3)
+        assert effective_density([3, 2, 1], accuracy, Reading(relative=False)) == pytest.approx(1 / 3)
 
 
 def test_a_score_that_is_not_finite_gives_nan_and_spares_the_others():
@@ -97,7 +97,7 @@ def test_many_networks_at_once_equal_each_alone(score, tolerance, kind):
 @given(scores, st.floats(0.01, 0.5))
 def test_the_drop_of_the_score_decides_not_its_level(score, tolerance):
     coarse = np.round(score, 2)
-    reading = Reading(tolerance=tolerance + 0.003)  # never on a threshold
+    reading = Reading(tolerance=tolerance + 0.003, relative=False)  # never on a threshold
     np.testing.assert_array_equal(
         effective_density(left, coarse, reading), effective_density(left, coarse + 1, reading)
     )

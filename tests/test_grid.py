@@ -1,7 +1,6 @@
 """Settings and expansion of a grid."""
 
 import pytest
-from ray.tune import grid_search
 
 from raydensity.grid import configure, expand
 from sweeps.density import STUDY
@@ -26,8 +25,17 @@ def test_a_level_given_twice_counts_once():
 
 
 def test_cells_of_the_same_network_become_one():
-    # stopping_loss means nothing to networks that stop at the validation minimum
-    assert len(ids(architecture=["resnet"], stopping_loss=["0.1", "0.2"])) == len(ids(architecture=["resnet"]))
+    # stopping_loss means nothing to the ResNets, which stop at the validation minimum
+    both = ids(architecture=["mlp", "resnet"], stopping_loss=["0.1", "0.2"])
+    assert len(both) == 2 * len(ids(architecture=["mlp"])) + len(ids(architecture=["resnet"]))
+
+
+def test_a_factor_may_be_set_to_the_level_that_it_has():
+    assert ids(architecture=["resnet"], stopping_loss=["0.2"]) == ids(architecture=["resnet"])
+
+
+def test_a_factor_may_need_another_one_to_matter():
+    assert len(ids(architecture=["resnet"], stopping=["loss_target"], stopping_loss=["0.1", "0.3"])) == 16
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,8 @@ def test_cells_of_the_same_network_become_one():
         ({"initializer": ["zeros"]}, "initializer = 'zeros': Input should be 'glorot_uniform'"),
         ({"stopping": ["patience"]}, "stopping: Input tag 'patience' found using 'name'"),
         ({"init_seed": ["-1"]}, "init_seed = -1"),
+        ({"unshared": ["true"], "architecture": ["mlp"]}, "--set unshared: no network that was chosen depends on it"),
+        ({"architecture": ["conv2"], "stopping_loss": ["0.1"]}, "--set stopping_loss: no network that was chosen"),
     ],
 )
 def test_bad_settings_are_one_clear_line(settings, message):
@@ -55,13 +65,3 @@ def test_bad_settings_are_one_clear_line(settings, message):
 def test_unknown_scale_names_the_known_ones():
     with pytest.raises(ValueError, match="has no 'huge'; it has quick, reduced, paper"):
         ids("huge")
-
-
-def test_a_hundred_thousand_networks_expand_in_well_under_a_millisecond_each():
-    import time
-
-    space = {**STUDY.spaces["quick"][0], "init_seed": grid_search(list(range(250)))}
-    start = time.perf_counter()
-    found = expand(STUDY, [space])
-    assert len(found) == 5 * 2 * 250 * 2
-    assert (time.perf_counter() - start) / len(found) < 1e-3

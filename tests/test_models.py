@@ -57,7 +57,7 @@ def test_widths_are_floored():
 
 @pytest.mark.parametrize("architecture", [MLP(width=0.005), Conv2(width=0.01), ResNet(width=0.05)])
 def test_empty_layer_is_one_clear_line(architecture):
-    with pytest.raises(ValueError, match=r"width .* leaves layer \w+ empty: .* smallest width is") as error:
+    with pytest.raises(ValueError, match=r"width .* leaves layer \w+ of \w+ empty: .* smallest width is") as error:
         on_meta(architecture)
     assert "\n" not in str(error.value)
 

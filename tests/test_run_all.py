@@ -61,7 +61,12 @@ def closed_port():
         (["--set", "density.width=wide"], "--set width: 'wide' is not a number (such as 0.1)"),
         (["--set", "initializer=zeros"], "initializer = 'zeros': Input should be 'glorot_uniform'"),
         (["--set", "architecture=mlp", "--set", "optimizer=adam"], "no network of density has that combination"),
-        (["--set", "width=0.001"], "width 0.001 leaves layer fc1 empty"),
+        (["--set", "width=0.001"], "width 0.001 leaves layer fc1 of mlp empty"),
+        (["--set", "batch_size=5000"], "--set batch_size: 5000 is more than the 1438 training images of digits"),
+        (
+            ["--set", "architecture=mlp", "--set", "unshared=true"],
+            "--set unshared: no network that was chosen depends on it",
+        ),
         (["--tracking-uri", "file:///x"], "is neither sqlite:///FILE nor http(s)://HOST:PORT"),
         (["--address", "localhost"], "--address: 'localhost' is not HOST:PORT"),
         (["--gpus-per-cohort", "0.25"], "--gpus-per-cohort: 0.25 cannot be had, Ray sees no GPU here"),

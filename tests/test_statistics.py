@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.statistics import anova, mean_pairwise_distance, null_density, unpaired_t_test
+from analysis.statistics import anova, mean_pairwise_distance, null_density, overlapping_share, unpaired_t_test
 
 FACTORS = ["width", "initializer", "init_seed", "data_seed"]
 INTERACTION = ("width", "initializer")
@@ -143,6 +143,13 @@ def test_null_density_without_twins_or_sizes_is_empty():
     assert null_density(frame, density="density", size="size", match=["seed"]).isna().all()
     frame = pd.DataFrame({"width": [1.0, 2.0], "seed": 0, "density": 0.5, "size": 0})
     assert null_density(frame, density="density", size="size", match=["seed"]).isna().all()
+
+
+def test_overlapping_share_of_normal_distributions():
+    assert overlapping_share((40, 5), (40, 5)) == pytest.approx(1)
+    # equal deviations: twice the tail beyond half the distance of the means
+    assert overlapping_share((40, 5), (50, 5)) == pytest.approx(2 * stats.norm.sf(1))
+    assert overlapping_share((40, 2), (90, 5)) < 1e-6
 
 
 def test_mean_pairwise_distance():

@@ -44,8 +44,8 @@ def build(architecture: Conv2, *, input_shape: tuple[int, int, int], classes: in
     """The network at its width: 64s filters, 256s units."""
     return Conv2Network(
         input_shape,
-        filters=scaled(64, architecture.width, "conv1"),
-        units=scaled(256, architecture.width, "fc1"),
+        filters=scaled(64, architecture.width, "conv1 of conv2"),
+        units=scaled(256, architecture.width, "fc1 of conv2"),
         classes=classes,
         unshared=architecture.unshared,
     )

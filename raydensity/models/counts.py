@@ -30,14 +30,18 @@ def table1_count(architecture: Architecture, *, input_shape: tuple[int, int, int
     """
     channels, height, width = input_shape
     if isinstance(architecture, MLP):
-        hidden = [scaled(u, architecture.width, f"fc{n}") for n, u in enumerate(architecture.hidden, start=1)]
+        hidden = [scaled(u, architecture.width, f"fc{n} of mlp") for n, u in enumerate(architecture.hidden, start=1)]
         sizes = [channels * height * width, *hidden, classes]
         return sum(a * b for a, b in pairwise(sizes))
     taps = height * width * 9
     if isinstance(architecture, Conv2):
-        filters, units = scaled(64, architecture.width, "conv1"), scaled(256, architecture.width, "fc1")
+        filters, units = (
+            scaled(64, architecture.width, "conv1 of conv2"),
+            scaled(256, architecture.width, "fc1 of conv2"),
+        )
         pooled = (height // 2) * (width // 2)
         convolutions = taps * (channels * filters + filters * filters)
         return convolutions + pooled * filters * units + units * units + classes * units + 4 * filters
-    first, last = scaled(16, architecture.width, "block1"), scaled(64, architecture.width, "block3")
+    first = scaled(16, architecture.width, "block1 of resnet")
+    last = first if architecture.constant_filters else scaled(64, architecture.width, "block3 of resnet")
     return taps * channels * first + classes * last + 4 * first + 40 + classes

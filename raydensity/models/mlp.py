@@ -42,7 +42,7 @@ def build(
     """The network at its width; hidden layers are rounded up to `unit_multiple` units (padding of a cohort)."""
     channels, height, width = input_shape
     hidden = tuple(
-        ceil(scaled(units, architecture.width, f"fc{number}") / unit_multiple) * unit_multiple
+        ceil(scaled(units, architecture.width, f"fc{number} of mlp") / unit_multiple) * unit_multiple
         for number, units in enumerate(architecture.hidden, start=1)
     )
     return DenseNetwork(channels * height * width, hidden, classes)

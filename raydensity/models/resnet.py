@@ -63,5 +63,7 @@ class ResidualNetwork(nn.Module):
 def build(architecture: ResNet, *, input_shape: tuple[int, int, int], classes: int) -> ResidualNetwork:
     """The network at its width: stages of 16s, 32s and 64s filters, or 16s in all with `constant_filters`."""
     defaults = (16, 16, 16) if architecture.constant_filters else (16, 32, 64)
-    first, second, third = (scaled(units, architecture.width, f"block{n}") for n, units in enumerate(defaults, start=1))
+    first, second, third = (
+        scaled(units, architecture.width, f"block{n} of resnet") for n, units in enumerate(defaults, start=1)
+    )
     return ResidualNetwork(input_shape, filters=(first, second, third), classes=classes, unshared=architecture.unshared)
