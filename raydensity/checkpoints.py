@@ -21,13 +21,16 @@ CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accurac
 
 @dataclass
 class Progress:
-    """One network in training, after `epoch` epochs.
+    """One network in training, after `epoch` epochs and `step` steps of the next, with that epoch's sums so far.
 
     `kept` is the state that pruning will see (None: none yet, or diverged), from epoch `kept_epoch`; `current` and
     `slots` are parameters, buffers and optimiser slots to go on from, dropped once the network is done.
     """
 
     epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct_sum: int = 0
     done: bool = False
     diverged: bool = False
     converged: bool = False

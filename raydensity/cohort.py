@@ -9,13 +9,14 @@ A cohort runs in one of three ways, which callers never see:
 - convolutions on a CPU: one network after the other, on views of the stack, which is twice as fast there.
 
 Results do not depend on the packing. On a CPU they are bit-equal, for which a stack never has fewer than two rows
-(a ghost of the first fills up: a single network runs the same kernels) and hidden layers are padded to
-multiples of 16 units (64 bytes), whose weights are and stay zero. On a GPU the libraries choose kernels by size, and
-equality holds to rounding.
+(a ghost of the first fills up: a single network runs the same kernels) and batches and hidden layers of dense networks
+are padded to multiples of 16 images and units (64 bytes), whose gradients are and stay zero. On a GPU the libraries
+choose kernels by size, and equality holds to rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -57,7 +58,8 @@ class Cohort:
         self.precision = first.training.precision
         faster_stacked = isinstance(first.architecture, MLP) or self.device.type != "cpu"
         self.stacked = faster_stacked if stacked is None else stacked
-        self.rows = max(self.size, 2) if self.stacked else self.size
+        self.ghost = self.stacked and self.device.type == "cpu"
+        self.rows = max(self.size, 2) if self.ghost else self.size
         self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
             self.model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
@@ -74,10 +76,17 @@ class Cohort:
         self._make_leaves()
 
     def _allocate(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Zeros [R, *shape]; the matrices of dense layers are stored [R, in, out], which their products read faster."""
+        """Zeros [R, *shape]; the matrices of dense layers are stored [R, in, out], which their products read faster.
+
+        In a loop every network starts at a whole ALIGNMENT: some kernels sum in another order elsewhere.
+        """
         if len(shape) == 2 and self.stacked:
             return torch.zeros(self.rows, shape[1], shape[0], dtype=dtype, device=self.device).transpose(1, 2)
-        return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
+        if self.stacked:
+            return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
+        length = math.prod(shape)
+        whole = torch.zeros(self.rows, length + -length % ALIGNMENT, dtype=dtype, device=self.device)
+        return whole[:, :length].view(self.rows, *shape)
 
     def _make_leaves(self) -> None:
         """Prepare the gradients: stacked, or in a loop views of the stack, one leaf of autograd a network."""
@@ -125,7 +134,7 @@ class Cohort:
         """Drop all networks but `indices`; `slots` are further stacks (of an optimiser), shrunk in place with them."""
         assert indices
         self.size = len(indices)
-        self.rows = max(self.size, 2) if self.stacked else self.size
+        self.rows = max(self.size, 2) if self.ghost else self.size
         chosen = torch.tensor([*indices, *indices[:1]][: self.rows], device=self.device)
         for stack in (self.parameters, self.buffers, *slots):
             for name, old in stack.items():
@@ -138,6 +147,13 @@ class Cohort:
     def _fill(self, tensor: Tensor) -> Tensor:
         """[N, ...] -> [R, ...]: the ghost gets what the first network gets."""
         return tensor if self.rows == self.size else torch.cat([tensor, tensor[:1]])
+
+    def _align(self, images: Tensor) -> Tensor:
+        """[N, B, ...] -> [N, B', ...]: batches of dense networks on a CPU are filled with zeros to whole ALIGNMENTs."""
+        short = -images.shape[1] % ALIGNMENT
+        if not short or not self.ghost or not isinstance(self.model, DenseNetwork):
+            return images
+        return torch.cat([images, images.new_zeros(len(images), short, *images.shape[2:])], dim=1)
 
     def _layers(self, stack: State) -> list[dense.Layer]:
         """The layers of stacked dense networks, from parameters or tensors stacked like them."""
@@ -153,6 +169,7 @@ class Cohort:
         images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
         `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`.
         """
+        images = self._align(images)
         if self.written_out:
             x, labels = self._fill(images).flatten(2), self._fill(labels)
             result = dense.gradients(self._layers(self.parameters), x, labels, self._layers(self.gradients))
@@ -160,7 +177,7 @@ class Cohort:
         self.model.train()
         if self.stacked:
             labels = self._fill(labels)
-            logits = vmap(self._call)(self.parameters, self.buffers, self._fill(images))
+            logits = vmap(self._call)(self.parameters, self.buffers, self._fill(images))[:, : labels.shape[1]]
             losses = cross_entropy(logits, labels).mean(1)
             gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
@@ -186,7 +203,7 @@ class Cohort:
 
         rates [R] are the learning rates; `gradients` stays as it was.
         """
-        x, labels = self._fill(images).flatten(2), self._fill(labels)
+        x, labels = self._fill(self._align(images)).flatten(2), self._fill(labels)
         result = dense.descend(self._layers(self.parameters), x, labels, rates.view(-1, 1, 1))
         return result.loss[: self.size], result.correct[: self.size]
 
@@ -194,11 +211,13 @@ class Cohort:
     def logits(self, images: Tensor, parameters: State | None = None) -> Tensor:
         """Forward pass in evaluation mode: images [N, B, ...] -> [N, B, C], with `parameters` or the cohort's own."""
         parameters = self.parameters if parameters is None else parameters
+        count, images = images.shape[1], self._align(images)
         if self.written_out:
-            return dense.forward(self._layers(parameters), self._fill(images).flatten(2))[-1][: self.size]
+            outputs = dense.forward(self._layers(parameters), self._fill(images).flatten(2))[-1]
+            return outputs[: self.size, :count]
         self.model.eval()
         if self.stacked:
-            return vmap(self._call)(parameters, self.buffers, self._fill(images))[: self.size]
+            return vmap(self._call)(parameters, self.buffers, self._fill(images))[: self.size, :count]
         rows = range(self.rows)
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
@@ -218,4 +237,4 @@ def channels_last(images: Tensor) -> Tensor:
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Softmax cross-entropy of each image: logits [N, B, C], labels [N, B] -> [N, B]."""
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+    return F.cross_entropy(logits.reshape(-1, logits.shape[2]), labels.flatten(), reduction="none").view_as(labels)

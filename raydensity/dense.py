@@ -4,7 +4,8 @@ vmap and autograd give the same numbers to rounding (tests hold them to it), but
 small networks than in them; and plain gradient descent can then go into the product that makes the gradient, which
 would otherwise be written to memory and read again.
 
-Shapes: R networks (rows of a stack), B images, I inputs and O outputs of a layer, C classes.
+Shapes: R networks (rows of a stack), B images, I inputs and O outputs of a layer, C classes. Inputs may have more rows
+than there are labels, B' >= B: those count for nothing.
 """
 
 from __future__ import annotations
@@ -42,14 +43,18 @@ def forward(layers: Sequence[Layer], x: Tensor) -> list[Tensor]:
 
 
 def _start(layers: Sequence[Layer], x: Tensor, labels: Tensor) -> tuple[Pass, list[Tensor], Tensor]:
-    """Forward pass; results, the inputs of each layer, and the gradient of each mean loss by the logits [R, B, C]."""
-    *hidden, logits = forward(layers, x)
+    """Forward pass; results, the inputs of each layer, and the gradient of each mean loss by the logits [R, B', C]."""
+    *hidden, outputs = forward(layers, x)
+    count = labels.shape[1]
+    logits = outputs[:, :count]
     log_probabilities = logits.log_softmax(2)
     picked = labels.unsqueeze(2)
     loss = log_probabilities.gather(2, picked).squeeze(2).mean(1).neg_()
     correct = (logits.argmax(2) == labels).sum(1)
     delta = log_probabilities.exp_()
-    delta.scatter_add_(2, picked, torch.full_like(picked, -1, dtype=delta.dtype)).div_(x.shape[1])
+    delta.scatter_add_(2, picked, torch.full_like(picked, -1, dtype=delta.dtype)).div_(count)
+    if count < x.shape[1]:
+        delta = torch.cat([delta, delta.new_zeros(len(delta), x.shape[1] - count, delta.shape[2])], dim=1)
     return Pass(loss, correct), [x, *hidden], delta
 
 
@@ -60,7 +65,7 @@ def _back(delta: Tensor, weight: Tensor, outputs: Tensor) -> Tensor:
 
 
 def gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence[Layer]) -> Pass:
-    """One pass over x [R, B, I], labels [R, B]; the gradient of each network's mean loss is written into `into`."""
+    """One pass over x [R, B', I], labels [R, B]; the gradient of each network's mean loss is written into `into`."""
     result, inputs, delta = _start(layers, x, labels)
     for number in reversed(range(len(layers))):
         torch.bmm(inputs[number].transpose(1, 2), delta, out=into[number].weight.transpose(1, 2))

@@ -10,7 +10,7 @@ from torch import Tensor
 from raydensity.cohort import Cohort, State, cross_entropy
 from raydensity.data import Dataset, normalize
 
-# Fixed, and a multiple of 16: the size of a product decides how it is summed, so it must not depend on the cohort.
+# Fixed: the size of a product decides how it is summed, so it must not depend on the cohort.
 CHUNK = {True: 512, False: 128}  # stacked, looped
 
 
@@ -47,11 +47,9 @@ def evaluate(
     losses = torch.zeros(cohort.size, dtype=torch.float64, device=cohort.device)
     correct = []
     for part in indices.split(chunk, dim=1):
-        length = part.shape[1]
-        whole = torch.cat([part, part[:, :1].expand(-1, -length % 16)], dim=1)  # slabs of whole 64 bytes: see cohort
-        images, labels = gather(dataset, whole, preprocessing, test=test)
+        images, labels = gather(dataset, part, preprocessing, test=test)
         logits = cohort.logits(images, parameters)
-        losses += cross_entropy(logits, labels)[:, :length].double().sum(1)
-        correct.append((logits.argmax(2) == labels)[:, :length])
+        losses += cross_entropy(logits, labels).double().sum(1)
+        correct.append(logits.argmax(2) == labels)
     answers = torch.cat(correct, dim=1)
     return Evaluation(losses / indices.shape[1], answers.double().mean(1), answers)

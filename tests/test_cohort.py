@@ -20,11 +20,11 @@ REFERENCES = {
 }
 
 
-def batches(networks, steps, seed=0):
-    """Images and labels [steps, networks, 16, ...]."""
+def batches(networks, steps, seed=0, size=16):
+    """Images and labels [steps, networks, size, ...]."""
     source = torch.Generator().manual_seed(seed)
-    images = torch.rand(steps, networks, 16, 1, 8, 8, generator=source)
-    return images, torch.randint(0, 10, (steps, networks, 16), generator=source)
+    images = torch.rand(steps, networks, size, 1, 8, 8, generator=source)
+    return images, torch.randint(0, 10, (steps, networks, size), generator=source)
 
 
 def plain_network(cohort, index, architecture):
@@ -67,15 +67,35 @@ def trained_states(specs, images, labels):
     return [cohort.state(index) for index in range(cohort.size)], cohort.logits(images[0])
 
 
+WIDE_AND_NARROW = [MLP(width=width) for width in (0.1, 0.37, 1, 2)]
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
 @pytest.mark.parametrize(
     "architecture",
-    [*(MLP(width=width) for width in (0.1, 0.37, 1, 2)), ARCHITECTURES["conv2"], ARCHITECTURES["resnet"]],
+    [*WIDE_AND_NARROW, ARCHITECTURES["conv2"], ARCHITECTURES["resnet"]],
     ids=lambda a: f"{a.name}-{a.width:g}",
 )
 def test_packing_does_not_change_a_bit(architecture, optimizer):
-    specs = [network(architecture, optimizer, init_seed=seed) for seed in range(7)]
-    images, labels = batches(7, 4)
+    packings_agree([network(architecture, optimizer, init_seed=seed) for seed in range(7)])
+
+
+@pytest.mark.parametrize("size", [1, 25])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    "architecture", [*WIDE_AND_NARROW, ARCHITECTURES["conv2"]], ids=lambda a: f"{a.name}-{a.width:g}"
+)
+def test_nor_does_a_batch_of_odd_size(architecture, optimizer, size):
+    packings_agree([network(architecture, optimizer, init_seed=seed) for seed in range(7)], size=size)
+
+
+@pytest.mark.parametrize("size", [16, 25])
+def test_nor_does_bf16(size):
+    packings_agree([network(MLP(width=0.37), init_seed=seed, precision="bf16") for seed in range(7)], size=size)
+
+
+def packings_agree(specs, size=16):
+    images, labels = batches(7, 4, size=size)
     together, logits = trained_states(specs, images, labels)
     for part in ([0], [6], [1, 2], [5, 3, 4]):
         apart, own_logits = trained_states([specs[i] for i in part], images[:, part], labels[:, part])
@@ -114,6 +134,17 @@ def test_bf16_differs_from_fp32_and_stays_near():
     near, _ = Cohort(half, **SHAPE).loss_and_gradients(images, labels)
     assert not torch.equal(near, exact)
     torch.testing.assert_close(near, exact, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_fills_a_batch_counts_for_nothing(precision):
+    specs = [network("mlp", init_seed=seed, precision=precision) for seed in range(2)]
+    images, labels = (part[0] for part in batches(2, 1, size=25))
+    whole, plain = Cohort(specs, **SHAPE), Cohort(specs, stacked=False, **SHAPE)
+    for ours, theirs in zip(
+        whole.loss_and_gradients(images, labels), plain.loss_and_gradients(images, labels), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=0.02 if precision == "bf16" else 1e-5, atol=1e-5)
 
 
 def test_padding_stays_zero_and_state_is_exact():

@@ -75,6 +75,15 @@ def test_networks_that_stop_at_different_epochs_equal_single_ones(digits):
         assert same(one, alone)
 
 
+def test_a_network_that_diverges_late_has_not_converged(digits):
+    growing = SGD(learning_rate=1e-12, weight_decay=2.5e12)  # weights grow by half a step, until their products overflow
+    (late,) = training.train([network(optimizer=growing, epochs=6)], digits, device=CPU)
+    losses = late.curves["validation_loss"]
+    assert len(losses) > 2, "it diverged before its loss could rise: the test shows nothing"
+    assert losses[0] < losses[1] < math.inf
+    assert (late.diverged, late.converged, late.kept, late.kept_epoch) == (True, False, None, 0)
+
+
 def test_divergence_is_recorded_and_isolated(digits):
     def specs(rate):
         return [
@@ -90,6 +99,29 @@ def test_divergence_is_recorded_and_isolated(digits):
     assert not all(math.isfinite(loss) for loss in wild[1].curves["train_loss"])
     assert same(calm[0], wild[0])
     assert same(calm[2], wild[2])
+
+
+@pytest.mark.parametrize("interrupted_at", [0, 40, 2 * 17])  # at once, within the second epoch, at its end
+def test_a_kill_within_an_epoch_loses_no_more_than_what_was_not_saved(digits, tmp_path, monkeypatch, interrupted_at):
+    specs = [network("mlp", "adam", init_seed=seed, epochs=4) for seed in range(3)]
+    whole = training.train(specs, digits, device=CPU)
+    save, saves = checkpoints.save, []
+
+    def killed(*arguments):
+        if len(saves) == 3 * interrupted_at:
+            raise KeyboardInterrupt
+        saves.append(arguments)
+        save(*arguments)
+
+    monkeypatch.setattr(checkpoints, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(specs, digits, device=CPU, checkpoint_folder=tmp_path, checkpoint_seconds=0)
+    monkeypatch.undo()
+    if saves:
+        reached = checkpoints.load(tmp_path, specs[0].id, CPU)
+        assert reached.epoch * 17 + reached.step == interrupted_at
+    resumed = training.train(specs[::-1], digits, device=CPU, checkpoint_folder=tmp_path)
+    assert all(same(one, again) for one, again in zip(whole, resumed[::-1], strict=True))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
@@ -121,7 +153,7 @@ def test_interrupted_training_goes_on_bit_identically_in_another_packing(digits,
         checkpoint_folder=tmp_path,
         on_epoch=lambda epoch, done: epochs.append(epoch),
     )
-    assert epochs == [] or min(epochs) == 3
+    assert epochs == [] or min(epochs) == 2  # saved after its last step, to be judged again
     for one, again in zip([whole[3], whole[0], whole[2], whole[1]], resumed, strict=True):
         assert same(one, again)
 
