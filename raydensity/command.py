@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -100,6 +101,8 @@ def settings(given: Iterable[str], names: Sequence[str]) -> Settings:
             study = names[0]
         if study not in names:
             raise ValueError(f"--set {target}: {study!r} is not among the studies that run: {', '.join(names)}")
+        if factor in found[study]:
+            raise ValueError(f"--set {factor}: given twice; write all its levels in one: {factor}=LEVEL,LEVEL")
         found[study][factor] = levels.split(",")
     return found
 
@@ -258,6 +261,10 @@ def _report(request: Request, options: Options, console: Console) -> bool:
         report = analyse(request.study.name, out=folder, tracking_uri=options.tracking_uri, sweep=request.sweep_id)
     except ValueError as error:  # the networks are trained and safe: a report alone is missing
         print(f"error: no report: {error}", file=sys.stderr)
+        return False
+    except Exception:  # a fault of a report must not cost the studies that wait behind it
+        traceback.print_exc()
+        print(f"error: no report of {request.study.name}: see above; its networks are safe", file=sys.stderr)
         return False
     console.print(f"report: {report}", markup=False, soft_wrap=True)
     if options.tracking_uri.startswith("sqlite:"):

@@ -47,7 +47,7 @@ def configure(study: Study, *, scale: str, settings: Mapping[str, Sequence[str]]
     for factor, typed in settings.items():
         if factor not in allowed:
             raise ValueError(f"--set: the study {study.name} has no factor {factor!r}; it has {', '.join(allowed)}")
-        wanted = [_parse(factor, text, like=levels(study.spaces[scale], factor)[0]) for text in typed]
+        wanted = [_parse(factor, text, like=levels(study.spaces[scale], factor)) for text in typed]
         if factor in study.selecting:
             chosen = _select(study, scale, chosen, factor, list(dict.fromkeys(wanted)))
         else:
@@ -110,18 +110,23 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
     raise ValueError(f"--set {factor}: no network that was chosen depends on it")
 
 
-def _parse(factor: str, text: str, *, like: Level) -> Level:
-    """A level as it was typed, in the type of a level that the factor has."""
+def _parse(factor: str, text: str, *, like: Sequence[Level]) -> Level:
+    """A level as it was typed: one that the factor has, or another in the type of those."""
     text = text.strip()
+    for level in like:
+        if text == str(level):
+            return level
+    kinds = {type(level) for level in like}
+    kind = next((kind for kind in (str, float, int, bool) if kind in kinds), str)
     try:
-        if isinstance(like, bool):
+        if kind is bool:
             if text.lower() not in TRUE + FALSE:
                 raise ValueError
             return text.lower() in TRUE
-        return type(like)(text)
+        return kind(text)
     except ValueError:
-        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(like)]
-        raise ValueError(f"--set {factor}: {text!r} is not {kind} (such as {like})") from None
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ValueError(f"--set {factor}: {text!r} is not {wanted} (such as {like[0]})") from None
 
 
 def _one_line(error: ValidationError) -> str:

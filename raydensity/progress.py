@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from raydensity.plan import Cohort, duration
 
 HOPELESS = 5  # workers
+EACH_DEATH = "Failure # "  # how Tune heads every entry of a trial's error file
+NODE_LOST = re.compile("node has died|preempt")  # as Ray says it
 KNOWN = 0.002  # share of the work after which the time left can be told
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
 LONGER, LONGEST_SECONDS = 1.2, 300.0  # without a terminal, each pause is longer than the last: a log is no film
@@ -56,7 +59,10 @@ class Watch(tune.Callback, tune.Stopper):
 
     def on_trial_recover(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self._note_death(trial)
-        trial.config["deaths"] = trial.config.get("deaths", 0) + 1  # the next worker is told
+        # The next worker is told of one that may have been killed for its memory; a machine that went, as spot machines
+        # do, is no reason for smaller parts.
+        if not NODE_LOST.search(self.last_death):
+            trial.config["deaths"] = [*trial.config.get("deaths", []), self.last_death.splitlines()[-1]]
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         self._note_death(trial)
@@ -65,7 +71,7 @@ class Watch(tune.Callback, tune.Stopper):
 
     def _note_death(self, trial: Any) -> None:
         self.deaths += 1
-        self.last_death = Path(trial.error_file).read_text().strip()
+        self.last_death = Path(trial.error_file).read_text().rpartition(EACH_DEATH)[2].strip()
         if self.deaths == HOPELESS and not self.worked:
             self.hopeless = True
             self.failures.append(self.last_death.splitlines()[-1])

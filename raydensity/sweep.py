@@ -24,7 +24,7 @@ from raydensity.progress import Watch
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
-WORKER_DEATHS = 2  # that a cohort may survive
+LOST_WORKERS = 20  # that a cohort may survive, most of them with their machines; the trial counts the others
 KINDS = ["dataset", "architecture", "optimizer", "width"]
 
 
@@ -98,7 +98,7 @@ def _tune(
                 verbose=0,
                 callbacks=[watch],
                 stop=watch,
-                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
             ),
         )
         tuner.fit()

@@ -27,7 +27,9 @@ from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
 from raydensity.tracking import Tracker
 
+WORKER_DEATHS = 2  # that a cohort may survive
 REPORT_SECONDS = 2.0  # between two reports; each costs the driver about a millisecond
+ELSEWHERE = Path.home() / ".cache" / "raydensity"  # checkpoints on nodes that may not have the driver's folders
 TRACKER_SECONDS = 60.0  # for which a worker leaves a tracker alone that failed: waiting for it may take as long
 _away_since = -math.inf
 
@@ -53,22 +55,25 @@ class Job:
     home: str
 
 
-def trial(config: dict[str, int], *, job: Job) -> dict[str, Any]:
+def trial(config: dict[str, Any], *, job: Job) -> dict[str, Any]:
     """Run the cohort whose number `config` gives, in halves where memory runs out.
 
-    `config` also says how many workers it has lost (`deaths`): each might have been killed for its memory, so that what
-    the ledger still lacks is split in halves as often. Returns how many networks are `networks_done`, and `failed`,
-    `traceback` and `warning`, empty where there is none. An error fails the trial at once, as it would again; a lost
-    worker is Tune's to replace, and so is one whose GPU may have been left unusable.
+    `config` also has what the workers died of that it has lost (`deaths`): each might have been killed for its memory,
+    so that what the ledger still lacks is split in halves as often, and given up after WORKER_DEATHS. Returns how many
+    networks are `networks_done`, and `failed`, `traceback` and `warning`, empty where there is none. An error fails the
+    trial at once, as it would again; a lost worker is Tune's to replace, and so is one whose GPU may have been left
+    unusable.
     """
     tune.report(_result(0, share=0.0))  # this worker works
     specs: list[NetworkSpec] = ray.get(job.cohorts[config["cohort"]])
     device = _device(job.gpus[config["cohort"]])
     pending, done, warnings = [specs], 0, []
-    if deaths := config.get("deaths", 0):
+    if deaths := config.get("deaths", []):
         left = _at_home(unfinished, specs, job)
         done = len(specs) - len(left)
-        size = max(1, math.ceil(len(specs) / 2**deaths))
+        if len(deaths) > WORKER_DEATHS:
+            return _result(done, failed=deaths[-1])
+        size = max(1, math.ceil(len(specs) / 2 ** len(deaths)))
         pending = [left[start : start + size] for start in range(0, len(left), size)]
     last_report = time.monotonic()
 
@@ -107,7 +112,7 @@ def _result(done: int, *, share: float = 1.0, failed: str = "", trace: str = "",
 
 def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Callable[[Progress], None]) -> str:
     """Run one cohort; returns a warning, or nothing."""
-    ledger = Ledger(job.out, job.study)
+    ledger = Ledger(job.out if _is_home(job) else ELSEWHERE, job.study)
     record = job.runner(
         specs,
         device=device,
@@ -120,10 +125,14 @@ def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Calla
     return warning
 
 
+def _is_home(job: Job) -> bool:
+    return ray.get_runtime_context().get_node_id() == job.home
+
+
 def _at_home(task: Callable[..., Any], *arguments: Any) -> Any:
     """Call a task, whose last argument is the job, on the node that has the ledger."""
     job: Job = arguments[-1]
-    if ray.get_runtime_context().get_node_id() == job.home:
+    if _is_home(job):
         return task(*arguments)
     there = NodeAffinitySchedulingStrategy(job.home, soft=False)
     return ray.get(ray.remote(num_cpus=0)(task).options(scheduling_strategy=there).remote(*arguments))

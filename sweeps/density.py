@@ -27,7 +27,6 @@ COMMON: dict[str, Any] = {
     "initial_accumulator": 0.0,  # of Adagrad
     "precision": "fp32",
     "order_seed": 0,
-    "prune_seed": 0,
 }
 
 
@@ -160,7 +159,6 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
             "init_seed": cell["init_seed"],
             "data_seed": cell["data_seed"],
             "order_seed": cell["order_seed"],
-            "prune_seed": cell["prune_seed"],
         }
     )
 

@@ -1,8 +1,9 @@
 """Settings and expansion of a grid."""
 
 import pytest
+from ray.tune import grid_search
 
-from raydensity.grid import configure, expand
+from raydensity.grid import _parse, configure, expand, levels
 from sweeps.density import STUDY
 
 
@@ -18,6 +19,13 @@ def test_a_level_the_study_does_not_list_makes_new_networks_only():
 
 def test_the_order_of_settings_makes_no_difference():
     assert ids(width=["0.5"], architecture=["mlp"]) == ids(architecture=["mlp"], width=["0.5"])
+
+
+def test_levels_are_read_in_the_type_that_all_of_the_factors_levels_have():
+    space = {"rate": grid_search([1, 0.1]), "pruner": grid_search(["none", "gmp"]), "cap": grid_search([None, 3])}
+    typed = {"0.3": "rate", "1": "rate", "None": "cap", "7": "cap", "snip": "pruner"}
+    read = [_parse(factor, text, like=levels([space], factor)) for text, factor in typed.items()]
+    assert read == [0.3, 1, None, 7, "snip"]
 
 
 def test_a_level_given_twice_counts_once():

@@ -26,9 +26,10 @@ def report(watch, cohort, *, done=0, share=0.0, **result):
     watch.on_trial_result(1, [], trial, {"networks_done": done, "share": share, **quiet, **result})
 
 
-def lose(watch, tmp_path, config):
+def lose(watch, tmp_path, config, why="ActorDiedError: killed"):
     error = tmp_path / "error.txt"
-    error.write_text("Traceback\n  ...\nActorDiedError: killed\n")
+    with error.open("a") as file:  # as Tune writes it
+        file.write(f"Failure # 1 (occurred at some time)\nTraceback\n  ...\n{why}\n")
     watch.on_trial_recover(1, [], SimpleNamespace(config=config, error_file=str(error)))
 
 
@@ -52,8 +53,9 @@ def test_networks_that_are_done_count_though_their_cohort_trains_on(watch):
 def test_the_next_worker_of_a_lost_one_is_told(watch, tmp_path):
     config = {"cohort": 0}
     lose(watch, tmp_path, config)
-    lose(watch, tmp_path, config)
-    assert config == {"cohort": 0, "deaths": 2}
+    lose(watch, tmp_path, config, "The actor died because its node has died. Node Id: 12")
+    lose(watch, tmp_path, config, "killed again")
+    assert config == {"cohort": 0, "deaths": ["ActorDiedError: killed", "killed again"]}
 
 
 def test_a_sweep_is_hopeless_when_workers_die_before_any_has_worked(watch, tmp_path):

@@ -76,7 +76,9 @@ def test_networks_that_stop_at_different_epochs_equal_single_ones(digits):
 
 
 def test_a_network_that_diverges_late_has_not_converged(digits):
-    growing = SGD(learning_rate=1e-12, weight_decay=2.5e12)  # weights grow by half a step, until their products overflow
+    growing = SGD(
+        learning_rate=1e-12, weight_decay=2.5e12
+    )  # weights grow by half a step, until their products overflow
     (late,) = training.train([network(optimizer=growing, epochs=6)], digits, device=CPU)
     losses = late.curves["validation_loss"]
     assert len(losses) > 2, "it diverged before its loss could rise: the test shows nothing"
