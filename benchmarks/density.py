@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core a worker, as Ray sets it
@@ -65,7 +66,8 @@ def sweep_seconds(width: float, networks: int, *, epochs: int, precision: str, c
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder), "benchmark")
         ledger.prepare()
-        with cluster.connection(None, resources=cluster.local_resources()) as resources, ledger.driver() as owner:
+        here = replace(cluster.local_resources(), cpus=cpus, gpus=0)
+        with cluster.connection(None, resources=here) as resources, ledger.driver() as owner:
             planned = plan.make(
                 "benchmark",
                 scale="paper",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from ray import tune
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from raydensity.placement import makespan
 from raydensity.plan import Cohort, duration
 
 HOPELESS = 5  # workers
 EACH_DEATH = "Failure # "  # how Tune heads every entry of a trial's error file
 NODE_LOST = re.compile("node has died|preempt")  # as Ray says it
-KNOWN = 0.002  # share of the work after which the time left can be told
+KNOWN = 0.02  # share of its epochs after which a cohort's own speed can be told
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.5, 10.0  # between two updates
 LONGER, LONGEST_SECONDS = 1.2, 300.0  # without a terminal, each pause is longer than the last: a log is no film
 
@@ -30,11 +32,12 @@ class Watch(tune.Callback, tune.Stopper):
     workers have died before any has worked: the rest would die, too.
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], *, console: Console) -> None:
-        self.cohorts, self.console = cohorts, console
+    def __init__(self, cohorts: Sequence[Cohort], *, slots: int, console: Console) -> None:
+        self.cohorts, self.slots, self.console = cohorts, slots, console
         self.networks = sum(len(cohort.specs) for cohort in cohorts)
         self.done = [0] * len(cohorts)
         self.share = [0.0] * len(cohorts)
+        self.spent = [0.0] * len(cohorts)
         self.failures: list[str] = []
         self.tracebacks: list[str] = []
         self.worked = self.warned = self.hopeless = False
@@ -48,6 +51,7 @@ class Watch(tune.Callback, tune.Stopper):
         cohort = trial.config["cohort"]
         self.done[cohort] = result["networks_done"]
         self.share[cohort] = max(result["share"], result["networks_done"] / len(self.cohorts[cohort].specs))
+        self.spent[cohort] = result["time_total_s"]
         self.worked = True
         if result["failed"]:
             self.failures.append(result["failed"])
@@ -83,22 +87,37 @@ class Watch(tune.Callback, tune.Stopper):
     def stop_all(self) -> bool:
         return self.hopeless
 
-    def line(self, elapsed: float) -> str:
-        """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left.
+    def seconds_left(self) -> tuple[float, bool]:
+        """Wall seconds until all cohorts are through, and whether that is more than a bound.
 
-        Until a cohort is through, nobody knows how early its stopping rule may strike: the time is then one at most.
+        A kind of network takes the part of its planned time that its cohorts took which are through; before one is,
+        nobody knows how early its stopping rule may strike, and the planned time, all epochs, is the bound.
         """
-        done, whole = sum(self.done), sum(cohort.seconds for cohort in self.cohorts)
+        parts: dict[str, list[float]] = defaultdict(list)
+        for cohort, share, spent in zip(self.cohorts, self.share, self.spent, strict=True):
+            if share == 1:
+                parts[_kind(cohort)].append(spent / cohort.seconds)
+        left, known = [], True
+        for cohort, share, spent in zip(self.cohorts, self.share, self.spent, strict=True):
+            if share == 1:
+                continue
+            if own := parts.get(_kind(cohort)):
+                left.append(max(0.0, cohort.seconds * sum(own) / len(own) - spent))
+                continue
+            known = False
+            left.append((1 - share) * (spent / share if share > KNOWN else cohort.seconds))
+        return makespan(sorted(left, reverse=True), self.slots), known
+
+    def line(self, elapsed: float) -> str:
+        """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""
+        done = sum(self.done)
         text = f"{done:,} of {self.networks:,} networks"
-        reached = sum(share * cohort.seconds for share, cohort in zip(self.share, self.cohorts, strict=True))
         if done and elapsed > 0:
             text += f" · {3600 * done / elapsed:,.0f} an hour"
-        if KNOWN * whole < reached < whole:
-            left = duration(elapsed * (whole - reached) / reached)
-            text += f" · about {left} left" if max(self.share) == 1 else f" · {left} left at most"
-        elif 0 < reached < whole:
-            text += f" · the furthest cohort is at {max(self.share):.1%} of its epochs"
-        return text
+        seconds, known = self.seconds_left()
+        if not any(self.share) or not seconds:
+            return text
+        return text + (f" · about {duration(seconds)} left" if known else f" · {duration(seconds)} left at most")
 
     def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._show, daemon=True)
@@ -123,3 +142,8 @@ class Watch(tune.Callback, tune.Stopper):
             while not self._stop.wait(TERMINAL_SECONDS):
                 reached = sum(share * cohort.seconds for share, cohort in zip(self.share, self.cohorts, strict=True))
                 bar.update(task, completed=reached, description=self.line(time.monotonic() - start))
+
+
+def _kind(cohort: Cohort) -> str:
+    """What of a network decides how early it stops and how wrong the plan is about its speed."""
+    return f"{cohort.specs[0].architecture.name} {cohort.specs[0].training.optimizer.name}"

@@ -17,13 +17,13 @@ def watch():
     """Two cohorts, of one and of three networks, the second planned to take three times as long."""
     specs = [networks.network(MLP(width=0.1), init_seed=seed) for seed in range(4)]
     cohorts = [Cohort((specs[0],), 100.0), Cohort(tuple(specs[1:]), 300.0)]
-    return Watch(cohorts, console=Console(file=StringIO()))
+    return Watch(cohorts, slots=2, console=Console(file=StringIO()))
 
 
-def report(watch, cohort, *, done=0, share=0.0, **result):
+def report(watch, cohort, *, done=0, share=0.0, seconds=0.0, **result):
     trial = SimpleNamespace(config={"cohort": cohort})
-    quiet = {"failed": "", "traceback": "", "warning": ""}
-    watch.on_trial_result(1, [], trial, {"networks_done": done, "share": share, **quiet, **result})
+    reported = {"networks_done": done, "share": share, "time_total_s": seconds}
+    watch.on_trial_result(1, [], trial, {**reported, "failed": "", "traceback": "", "warning": "", **result})
 
 
 def lose(watch, tmp_path, config, why="ActorDiedError: killed"):
@@ -35,14 +35,25 @@ def lose(watch, tmp_path, config, why="ActorDiedError: killed"):
 
 def test_the_line_says_what_is_done_how_fast_and_how_long(watch):
     assert watch.line(1.0) == "0 of 4 networks"
-    report(watch, 1, share=0.001)
-    assert watch.line(2.0) == "0 of 4 networks · the furthest cohort is at 0.1% of its epochs"
-    report(watch, 1, share=0.1)
-    assert watch.line(10.0) == "0 of 4 networks · 2 min left at most"  # 30 of 400 seconds of work in 10
-    report(watch, 0, done=1, share=1.0)
-    assert watch.line(40.0) == "1 of 4 networks · 90 an hour · about 84 s left"  # 130 of 400 in 40
-    report(watch, 1, done=3, share=1.0)
+    report(watch, 1, share=0.001, seconds=1.0)
+    assert watch.line(2.0) == "0 of 4 networks · 5 min left at most"  # as planned: nothing is known yet
+    report(watch, 1, share=0.1, seconds=10.0)
+    assert (
+        watch.line(10.0) == "0 of 4 networks · 2 min left at most"
+    )  # the first as planned, the second at its own speed
+    report(
+        watch, 0, done=1, share=1.0, seconds=20.0
+    )  # it took a fifth of its time, so will the other: 60 s, 10 of them gone
+    assert watch.line(40.0) == "1 of 4 networks · 90 an hour · about 50 s left"
+    report(watch, 1, done=3, share=1.0, seconds=60.0)
     assert watch.line(80.0) == "4 of 4 networks · 180 an hour"
+
+
+def test_kinds_that_stop_early_say_nothing_of_others():
+    mlp, conv = (Cohort((networks.network(name),), 100.0) for name in ("mlp", "conv2"))
+    watch = Watch([mlp, conv], slots=1, console=Console(file=StringIO()))
+    report(watch, 0, done=1, share=1.0, seconds=1.0)
+    assert watch.seconds_left() == (100.0, False)
 
 
 def test_networks_that_are_done_count_though_their_cohort_trains_on(watch):
