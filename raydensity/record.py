@@ -47,7 +47,7 @@ ACTIVATIONS = pa.struct(
     [
         ("layer", pa.string()),
         ("units", pa.int64()),
-        ("hoyer", pa.float64()),  # mean over images of the Hoyer sparsity over units
+        ("hoyer", pa.float64()),  # mean over images of the Hoyer sparsity of the layer's outputs, all positions
         (
             "selectivity",
             pa.float64(),
