@@ -1,0 +1,60 @@
+"""The engine on a GPU: the same networks as on a CPU to rounding, whole records, and going on. Skipped without one."""
+
+import pytest
+import torch
+from networks import network
+
+from raydensity import data, training
+from raydensity.cohort import Cohort
+from raydensity.experiment import run_cohort
+from raydensity.optimizers import StackedOptimizer
+from raydensity.record import SCHEMA
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+SHAPE = {"input_shape": (1, 8, 8), "classes": 10}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
+def test_a_cohort_equals_the_same_networks_on_a_cpu(architecture, optimizer):
+    specs = [network(architecture, optimizer, init_seed=seed) for seed in range(3)]
+    source = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 3, 32, 1, 8, 8, generator=source)
+    labels = torch.randint(0, 10, (4, 3, 32), generator=source)
+    found = {}
+    for device in ("cpu", "cuda"):
+        cohort = Cohort(specs, device=device, **SHAPE)
+        optimizer_of_all = StackedOptimizer(cohort, specs)
+        for number in range(4):
+            optimizer_of_all.train(images[number].to(device), labels[number].to(device), number + 1)
+        found[device] = cohort.logits(images[0].to(device)).cpu()
+    torch.testing.assert_close(found["cuda"], found["cpu"], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_record_is_whole(architecture, precision):
+    specs = [network(architecture, init_seed=seed, precision=precision) for seed in range(2)]
+    record = run_cohort(specs, device="cuda")
+    assert record.schema == SCHEMA
+    assert set(record["status"].to_pylist()) == {"finished"}
+    assert set(record["device"].to_pylist()) == {torch.cuda.get_device_name()}
+
+
+def test_training_goes_on_where_it_was(tmp_path):
+    dataset, device = data.load("digits", device="cuda"), torch.device("cuda")
+    specs = [network("resnet", "adam", init_seed=seed, epochs=4) for seed in range(2)]
+    whole = training.train(specs, dataset, device=device)
+
+    def interrupt(epoch, done):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(
+            specs, dataset, device=device, checkpoint_folder=tmp_path, checkpoint_seconds=0, on_epoch=interrupt
+        )
+    resumed = training.train(specs, dataset, device=device, checkpoint_folder=tmp_path)
+    for one, again in zip(whole, resumed, strict=True):
+        assert again.curves["validation_loss"] == pytest.approx(one.curves["validation_loss"], rel=1e-3)
