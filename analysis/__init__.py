@@ -6,6 +6,8 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+import raydensity  # noqa: F401 (it settles what MLflow reads when it is imported)
+
 
 def reports() -> list[str]:
     """The studies that have an analysis: each is a module `<study>_report` with `report(runs, out) -> Path`."""

@@ -20,13 +20,13 @@ def main(
     sweep: Annotated[str | None, typer.Option(help="The sweep with this id.")] = None,
 ) -> None:
     """Pull the runs of a study from MLflow and write report.html, figures and tables."""
-    from analysis.runs import default_tracking_uri
+    from raydensity.mlflow_store import default_uri
 
     try:
         path = analyse(
             study,
             out=out or Path("results", "report", study),
-            tracking_uri=tracking_uri or default_tracking_uri(),
+            tracking_uri=tracking_uri or default_uri(),
             scale=scale,
             sweep=sweep,
         )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
+from urllib.parse import urlparse
 
 import mlflow.artifacts
 import numpy as np
@@ -23,7 +21,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-PAGE = 5000  # runs a request; servers allow 50,000 at most
+from raydensity import mlflow_store as store
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ class Runs:
     networks: pd.DataFrame
 
 
-def default_tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, else the SQLite file in the working folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str | None = None) -> Runs:
     """The latest sweep of a study, or the latest of that `scale`, or the one with the id `sweep`.
 
@@ -61,12 +54,13 @@ def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str 
                 f"no runs of study {study!r} at {tracking_uri}: run sweeps/run_all.py --study {study} first"
             )
         chosen = _choose_sweep(client, experiment.experiment_id, study, scale, sweep)
-        cells = _read(chosen, "cells.parquet", tracking_uri, ["network_id"])
+        cells = _read(chosen, store.CELLS, tracking_uri, ["network_id"])
         wanted = cells["network_id"].unique()
-        cohorts = _search(
-            client, experiment.experiment_id, "tags.`raydensity.kind` = 'cohort' and attributes.status = 'FINISHED'"
-        )
-        records = [_read(run, "record.parquet", tracking_uri) for run in cohorts]
+        finished = f"{store.of_kind('cohort')} and attributes.status = 'FINISHED'"
+        cohorts = store.newest_last(store.search(client, experiment.experiment_id, finished))
+        planned = set(wanted.to_pylist())
+        # The newest first: of a network that several hold, the first row stays.
+        records = [_read(run, store.RECORD, tracking_uri) for run in reversed(cohorts) if _may_hold(run, planned)]
     except (MlflowException, SQLAlchemyError) as error:
         raise ValueError(f"tracker {tracking_uri} cannot be used: {str(error).splitlines()[0]}") from error
     tags = chosen.data.tags
@@ -88,7 +82,7 @@ def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str 
 
 
 def as_frame(records: pa.Table) -> pd.DataFrame:
-    """Records as a frame, each network once, ordered by id; a missing list or binary becomes an empty one."""
+    """Records as a frame, each network once (its first row), ordered by id; missing lists and binaries become empty."""
     frame = records.to_pandas().drop_duplicates("network_id").sort_values("network_id", ignore_index=True)
     for field in records.schema:
         if pa.types.is_list(field.type) or pa.types.is_binary(field.type):
@@ -103,8 +97,8 @@ def check_reachable(tracking_uri: str) -> None:
     MLflow itself would create the file, and would try a dead server for minutes.
     """
     parsed = urlparse(tracking_uri)
-    if parsed.scheme == "sqlite":
-        path = Path(unquote(parsed.path.removeprefix("/")))
+    path = store.database(tracking_uri)
+    if path is not None:
         if not path.is_file():
             raise ValueError(f"no tracking database at {path}: give --tracking-uri or set MLFLOW_TRACKING_URI")
     elif parsed.scheme in ("http", "https"):
@@ -117,7 +111,8 @@ def check_reachable(tracking_uri: str) -> None:
 
 def _choose_sweep(client: MlflowClient, experiment_id: str, study: str, scale: str | None, sweep: str | None) -> Run:
     # The tag `touched` is written last: a sweep without it was cut off while it was being opened.
-    sweeps = _search(client, experiment_id, "tags.`raydensity.kind` = 'sweep' and tags.`raydensity.touched` != ''")
+    opened = f"{store.of_kind('sweep')} and tags.`raydensity.touched` != ''"
+    sweeps = list(store.search(client, experiment_id, opened))
     tags = [run.data.tags for run in sweeps]
     fitting = [
         run
@@ -131,15 +126,10 @@ def _choose_sweep(client: MlflowClient, experiment_id: str, study: str, scale: s
     return max(fitting, key=lambda run: run.data.tags["raydensity.touched"])
 
 
-def _search(client: MlflowClient, experiment_id: str, query: str) -> list[Run]:
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], query, max_results=PAGE, page_token=token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
+def _may_hold(run: Run, networks: set[str]) -> bool:
+    """Whether a cohort's run may hold one of the networks: it may where it does not say."""
+    holds = store.network_ids(run)
+    return not holds or not holds.isdisjoint(networks)
 
 
 def _read(run: Run, name: str, tracking_uri: str, columns: list[str] | None = None) -> pa.Table:
@@ -156,9 +146,9 @@ def _read(run: Run, name: str, tracking_uri: str, columns: list[str] | None = No
 @contextmanager
 def _artifact(run: Run, name: str, tracking_uri: str) -> Iterator[Path]:
     """The artifact as a file here: the stored one where it is local (8 times as fast), else a download."""
-    parsed = urlparse(run.info.artifact_uri)
-    if parsed.scheme in ("", "file"):
-        yield Path(url2pathname(parsed.path)) / name
+    stored = store.artifact_folder(run)
+    if stored is not None:
+        yield stored / name
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
+import shlex
 import sys
 import traceback
 from collections import defaultdict
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import cluster, data, grid, plan, sweep, tracking
+from raydensity import cluster, data, grid, mlflow_store, plan, sweep, tracking
 from raydensity.grid import Space
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
@@ -37,7 +37,6 @@ class Request:
 
     study: Study
     scale: str
-    spaces: list[Space]
     networks: dict[str, NetworkSpec]
     ledger: Ledger
 
@@ -83,7 +82,7 @@ def requests(
         networks = grid.expand(study, spaces)
         for spec in {spec.cohort_key: spec for spec in networks.values()}.values():
             need(spec, device="cpu")
-        found.append(Request(study, scale, spaces, networks, Ledger(out, name, readonly=readonly)))
+        found.append(Request(study, scale, networks, Ledger(out, name, readonly=readonly)))
     return found
 
 
@@ -109,9 +108,10 @@ def settings(given: Iterable[str], names: Sequence[str]) -> Settings:
 
 def tracking_uri(given: str | None) -> str:
     """An absolute URI, for workers have folders of their own: as given, else MLFLOW_TRACKING_URI, else a file here."""
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    if uri.startswith("sqlite:///"):
-        return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+    uri = given or mlflow_store.default_uri()
+    file = mlflow_store.database(uri)
+    if file is not None:
+        return mlflow_store.database_uri(file)
     if not uri.startswith(("http://", "https://")):
         raise ValueError(f"--tracking-uri: {uri!r} is neither sqlite:///FILE nor http(s)://HOST:PORT")
     return uri
@@ -236,13 +236,15 @@ def _describe(planned: Plan, console: Console) -> None:
 
 def _open(request: Request, options: Options) -> Tracker:
     shown = options.track_networks
+    rows = [spec.factors() for spec in request.networks.values()]
     return tracking.open_sweep(
         options.tracking_uri,
         study=request.study.name,
         scale=request.scale,
         sweep_id=request.sweep_id,
         network_ids=list(request.networks),
-        levels={factor: grid.levels(request.spaces, factor) for factor in grid.factors(request.spaces)},
+        # Of the networks, as the sweep's id is: what was typed may say the same in many ways.
+        levels={factor: sorted({row[factor] for row in rows}) for factor in rows[0]},
         networks=len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
     )
 
@@ -268,7 +270,8 @@ def _report(request: Request, options: Options, console: Console) -> bool:
         return False
     console.print(f"report: {report}", markup=False, soft_wrap=True)
     if options.tracking_uri.startswith("sqlite:"):
-        server = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri {options.tracking_uri}"
+        uri = shlex.quote(options.tracking_uri)
+        server = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri {uri}"
         console.print(f"MLflow: {server}  (then open http://127.0.0.1:5000)", markup=False, soft_wrap=True)
     else:
         console.print(f"MLflow: {tracking.shown(options.tracking_uri)}", markup=False, soft_wrap=True)

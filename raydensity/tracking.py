@@ -2,17 +2,19 @@
 
 Everything shown comes from the ledger, so a tracker that was away, or was lost, is caught up with at any time. A
 cohort's run becomes FINISHED after all that belongs to it is written: one that is not is an unfinished twin and is
-replaced.
+replaced. Its tags say which networks it holds, and the digest of its record: what the ledger now has otherwise is
+replaced as well.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
-import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,30 +23,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
-# Nothing is sent home, and a tracker that is away costs seconds, not minutes. Read when mlflow is imported.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}.items():
-    os.environ.setdefault(_name, _value)
-
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
-
-from raydensity.cohort_picture import draw  # noqa: E402
-from raydensity.errors import one_line  # noqa: E402
-from raydensity.record import FACTORS, diverged  # noqa: E402
+from raydensity import mlflow_store as store
+from raydensity.cohort_picture import draw
+from raydensity.errors import one_line
+from raydensity.mlflow_store import COHORT, KIND, NETWORK
+from raydensity.record import FACTORS, diverged
 
 BATCH = 1000  # metrics that a tracking server takes at once
-PAGE = 10_000  # runs that a search returns at once
 
-KIND, PARENT, NAME = "raydensity.kind", "mlflow.parentRunId", "mlflow.runName"
+PARENT, NAME, DIGEST = "mlflow.parentRunId", "mlflow.runName", "raydensity.record_sha256"
 FINAL = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss", "train_loss")
 COUNTED = ("epochs", "stopped_epoch", "parameters", "weights", "table1_count")
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -70,20 +62,69 @@ class Tracker:
     def track(self, path: Path, record: pa.Table) -> None:
         """Show one cohort: its ledger file and its rows. Writing it again changes nothing; a twin is replaced."""
         [cohort] = set(record["cohort_id"].to_pylist())
-        twins = self._search(f"tags.`raydensity.cohort_id` = '{cohort}' and tags.`{KIND}` = 'cohort'")
-        if any(run.info.status == "FINISHED" for run in twins):
+        twins = list(self._search(f"{store.of_kind('cohort')} and tags.`{COHORT}` = '{cohort}'"))
+        digest = _digest(path, record)
+        if any(run.info.status == "FINISHED" and run.data.tags.get(DIGEST) == digest for run in twins):
             return
         for twin in twins:
-            self._remove(twin.info.run_id)
+            self._remove(twin, self._networks(f" and tags.`{PARENT}` = '{twin.info.run_id}'")[twin.info.run_id])
+        self._write(path, record, digest)
+
+    def catch_up(self, cohorts: Iterable[tuple[Path, pa.Table]], wanted: set[str]) -> int:
+        """Show every cohort of a ledger that holds a wanted network, whole and as the ledger has it; returns how many
+        had to be written.
+
+        Each of their networks is shown once: a run that another packing or another ledger left goes, unless it holds
+        other networks too; then it keeps those.
+        """
+        others = {run.info.run_id: run for run in self._search(store.of_kind("cohort"))}
+        below = self._networks()
+        newest: dict[str, str] = {}
+        for run in store.newest_last(run for run in others.values() if run.info.status == "FINISHED"):
+            newest |= dict.fromkeys(store.network_ids(run), run.info.run_id)
+        held: set[str] = set()
+        late = 0
+        for path, record in cohorts:
+            ids = record["network_id"].to_pylist()
+            if wanted.isdisjoint(ids):
+                continue
+            held.update(ids)
+            digest = _digest(path, record)
+            holders = {newest.get(network, "") for network in ids}
+            holder = holders.pop() if len(holders) == 1 else ""
+            if holder in others and self._is_whole(others[holder], digest, ids, below[holder].values()):
+                del others[holder], below[holder]
+                continue
+            cohort = record["cohort_id"][0].as_py()
+            for twin in [run for run in others.values() if run.data.tags[COHORT] == cohort]:
+                self._remove(others.pop(twin.info.run_id), below.pop(twin.info.run_id, {}))
+            self._write(path, record, digest)
+            late += 1
+        for run_id, run in others.items():
+            holds = store.network_ids(run)
+            if holds & held and (holds <= held or run.info.status != "FINISHED"):
+                self._remove(run, below.pop(run_id, {}))
+        for networks in below.values():
+            self._delete(run_id for run_id, network in networks.items() if network in held)
+        return late
+
+    def finish(self, *, done: int, complete: bool) -> None:
+        """Close the sweep's run: FINISHED once all its networks are, else KILLED, to be taken up again."""
+        self._log(self.sweep_run_id, _points({"networks_done": done}), {})
+        self.client.set_terminated(self.sweep_run_id, "FINISHED" if complete else "KILLED")
+
+    def _write(self, path: Path, record: pa.Table, digest: str) -> None:
         rows = record.to_pylist()
         title = cohort_title(rows)
-        run_id = self._create(title, self.sweep_run_id, "cohort", {"raydensity.cohort_id": cohort})
+        tags = {COHORT: rows[0]["cohort_id"], DIGEST: digest, **store.network_tags([row["network_id"] for row in rows])}
+        run_id = self._create(title, self.sweep_run_id, "cohort", tags)
         with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / "record.parquet"
+            whole = Path(folder) / store.RECORD
             if pq.read_metadata(path).num_rows == len(rows):
                 whole.write_bytes(path.read_bytes())
             else:
                 pq.write_table(record, whole)
+            size = whole.stat().st_size
             self.client.log_artifact(run_id, str(whole))
             picture = Path(folder) / "curves.png"
             draw(record, picture, title=title)
@@ -93,32 +134,21 @@ class Tracker:
                 self._track_network(row, run_id)
         spent = {key: sum(row[key] for row in rows) for key in rows[0] if key.startswith("seconds_")}
         shared = {key: rows[0][key] for key in ("dataset", "architecture", "width", "optimizer", "device")}
-        self._log(run_id, _points({"networks": len(rows), "diverged": diverged(record), **spent}), shared)
+        counts = {"networks": len(rows), "diverged": diverged(record), "record_bytes": size}
+        self._log(run_id, _points(counts | spent), shared)
         self.client.set_terminated(run_id, "FINISHED")
 
-    def catch_up(self, cohorts: Iterable[tuple[Path, pa.Table]], wanted: set[str]) -> int:
-        """Track every cohort of a ledger that holds a wanted network and is not shown yet; returns how many."""
-        shown = {
-            run.data.tags["raydensity.cohort_id"]
-            for run in self._search(f"tags.`{KIND}` = 'cohort' and attributes.status = 'FINISHED'")
-        }
-        late = 0
-        for path, record in cohorts:
-            rows = record["network_id"].to_pylist()
-            if wanted.isdisjoint(rows) or record["cohort_id"][0].as_py() in shown:
-                continue
-            self.track(path, record)
-            late += 1
-        return late
-
-    def finish(self, *, done: int, complete: bool) -> None:
-        """Close the sweep's run: FINISHED once all its networks are, else KILLED, to be taken up again."""
-        self._log(self.sweep_run_id, _points({"networks_done": done}), {})
-        self.client.set_terminated(self.sweep_run_id, "FINISHED" if complete else "KILLED")
+    def _is_whole(self, run: Run, digest: str, ids: Collection[str], shown: Collection[str]) -> bool:
+        """Whether a cohort's run shows a record, with its artifact and, where they are wanted, runs of its networks."""
+        return (
+            run.data.tags.get(DIGEST) == digest
+            and (not self.networks or set(ids) <= set(shown))
+            and store.artifact_size(self.client, run, store.RECORD) == run.data.metrics.get("record_bytes")
+        )
 
     def _track_network(self, row: dict[str, Any], parent: str) -> None:
         name = f"×{row['width']:g} {row['initializer']} init {row['init_seed']} data {row['data_seed']}"
-        tags = {"raydensity.network_id": row["network_id"], "raydensity.status": row["status"]}
+        tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
         run_id = self._create(name, parent, "network", tags)
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})
         for curve in CURVES:
@@ -138,14 +168,24 @@ class Tracker:
         for start in range(0, max(len(metrics), 1), BATCH):
             self.client.log_batch(run_id, metrics[start : start + BATCH], given if start == 0 else [])
 
-    def _search(self, condition: str) -> list:
-        return _search(self.client, self.experiment_id, condition)
+    def _search(self, condition: str) -> Iterator[Run]:
+        return store.search(self.client, self.experiment_id, condition)
 
-    def _remove(self, run_id: str) -> None:
-        """Delete a run with its children: in MLflow a deleted run is hidden and can be restored."""
-        for child in self._search(f"tags.`{PARENT}` = '{run_id}'"):
-            self.client.delete_run(child.info.run_id)
-        self.client.delete_run(run_id)
+    def _networks(self, condition: str = "") -> defaultdict[str, dict[str, str]]:
+        """Network runs by the run they stand below: run id -> network id."""
+        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for run in self._search(store.of_kind("network") + condition):
+            found[run.data.tags[PARENT]][run.info.run_id] = run.data.tags[NETWORK]
+        return found
+
+    def _remove(self, run: Run, networks: Iterable[str]) -> None:
+        """Delete a cohort's run after those of its networks."""
+        self._delete([*networks, run.info.run_id])
+
+    def _delete(self, run_ids: Iterable[str]) -> None:
+        """In MLflow a deleted run is hidden and can be restored."""
+        for run_id in run_ids:
+            self.client.delete_run(run_id)
 
 
 def check(uri: str) -> None:
@@ -174,7 +214,8 @@ def open_sweep(
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         experiment_id = found.experiment_id if found else client.create_experiment(study, _artifacts(uri, study))
-        runs = _search(client, experiment_id, f"tags.`raydensity.sweep_id` = '{sweep_id}' and tags.`{KIND}` = 'sweep'")
+        condition = f"{store.of_kind('sweep')} and tags.`raydensity.sweep_id` = '{sweep_id}'"
+        runs = list(store.search(client, experiment_id, condition))
         now = datetime.now(UTC)
         if runs:
             run_id = runs[0].info.run_id
@@ -184,10 +225,13 @@ def open_sweep(
             tags = {NAME: name, KIND: "sweep", "raydensity.sweep_id": sweep_id}
             tags |= {"raydensity.study": study, "raydensity.scale": scale}
             run_id = client.create_run(experiment_id, tags=tags).info.run_id
+        # A parameter of a run cannot be changed, and one that was cut off while it was made may lack some.
+        known = runs[0].data.params if runs else {}
+        levels = {factor: own for factor, own in levels.items() if factor not in known}
         params = [Param(factor, ", ".join(map(str, own))[:6000]) for factor, own in levels.items()]
         client.log_batch(run_id, _points({"networks": len(network_ids)}), params)
         with tempfile.TemporaryDirectory() as folder:
-            cells = Path(folder) / "cells.parquet"
+            cells = Path(folder) / store.CELLS
             pq.write_table(pa.table({"network_id": list(network_ids)}), cells)
             client.log_artifact(run_id, str(cells))
         client.log_batch(run_id, tags=[RunTag("raydensity.touched", now.isoformat(timespec="microseconds"))])
@@ -215,22 +259,17 @@ def _reachable(uri: str) -> Iterator[None]:
         raise ValueError(f"--tracking-uri: {shown(uri)} cannot be used ({reason})") from None
 
 
-def _search(client: MlflowClient, experiment_id: str, condition: str) -> list:
-    found: list = []
-    token: str | None = None
-    while True:
-        page = client.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+def _digest(path: Path, record: pa.Table) -> str:
+    """SHA-256 of a ledger file and of which networks in it count: a network in two files counts in one."""
+    content = hashlib.sha256(path.read_bytes())
+    content.update(",".join(record["network_id"].to_pylist()).encode())
+    return content.hexdigest()
 
 
 def _artifacts(uri: str, study: str) -> str | None:
     """Files stand beside a database file; a tracking server knows its own place."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "mlruns" / study).as_uri()
+    file = store.database(uri)
+    return None if file is None else (file.parent / "mlruns" / study).as_uri()
 
 
 def _points(values: dict[str, float | None]) -> list[Metric]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raydensity import tracking
+from raydensity import mlflow_store, tracking
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import (
     MLP,
@@ -162,7 +162,7 @@ def _empty_store() -> bytes:
     """An empty tracking database: making one takes seconds, copying it none."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mlflow.db"
-        tracking.check(f"sqlite:///{path}")
+        tracking.check(mlflow_store.database_uri(path))
         return path.read_bytes()
 
 
@@ -170,7 +170,7 @@ def new_store(folder: Path) -> str:
     """A fresh SQLite tracking store, its artifacts beside it; returns its URI."""
     path = folder / "mlflow.db"
     path.write_bytes(_empty_store())
-    return f"sqlite:///{path}"
+    return mlflow_store.database_uri(path)
 
 
 def write_sweep(

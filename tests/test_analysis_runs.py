@@ -14,7 +14,9 @@ from mlflow import MlflowClient
 from synthetic import grid, network, new_store, records, write_sweep
 
 from analysis import analyse
-from analysis.runs import default_tracking_uri, pull
+from analysis.runs import pull
+from raydensity import mlflow_store, tracking
+from raydensity.command import tracking_uri
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,45 @@ def test_a_network_in_two_cohorts_counts_once(tmp_path):
     rows = [network(spec) for spec in grid(widths=(1,))]
     write_sweep(uri, records(rows, cohort_size=8) + records(rows, cohort_size=3))
     assert len(pull("density", tracking_uri=uri).networks) == 8
+
+
+def test_of_a_network_in_two_cohorts_the_newer_counts(tmp_path):
+    uri = new_store(tmp_path)
+    specs = grid(widths=(1,))
+    for accuracy, cohort_size in ((0.25, 3), (0.5, 8), (0.75, 2)):
+        rows = [network(spec, validation_accuracy=accuracy) for spec in specs]
+        write_sweep(uri, records(rows, cohort_size=cohort_size))
+        assert set(pull("density", tracking_uri=uri).networks["validation_accuracy"]) == {accuracy}
+
+
+def test_a_lost_record_of_other_networks_does_no_harm(tmp_path):
+    uri = new_store(tmp_path)
+    write_sweep(uri, records([network(spec) for spec in grid(widths=(2,))]))
+    next(tmp_path.rglob("record.parquet")).unlink()
+    write_sweep(uri, records([network(spec) for spec in grid(widths=(1,))]))
+    assert len(pull("density", tracking_uri=uri).networks) == 8
+
+
+def test_a_folder_whose_name_looks_like_a_uri(tmp_path, monkeypatch):
+    folder = tmp_path / "a %20#b"
+    folder.mkdir()
+    new_store(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    uri = tracking_uri(None)
+    tracking.check(uri)
+    write_sweep(uri, records([network(spec) for spec in grid(widths=(1,))]))
+    assert list((folder / "mlruns").rglob("record.parquet"))
+    for same in (uri, mlflow_store.default_uri()):
+        assert len(pull("density", tracking_uri=same).networks) == 8
+    (folder / "mlflow.db").unlink()
+    assert f"no tracking database at {folder / 'mlflow.db'}" in refused(study="density", tracking_uri=uri)
+
+
+def test_the_analysis_loads_nothing_that_trains():
+    code = "import sys, analysis.runs, analysis.density_report; print({'ray', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 def test_missing_lists_arrive_empty(tmp_path):
@@ -189,9 +230,9 @@ def test_a_record_that_is_gone_or_cut_names_the_run(store, tmp_path):
 def test_default_tracking_uri(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert default_tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert mlflow_store.default_uri() == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
-    assert default_tracking_uri() == "http://tracker:5000"
+    assert mlflow_store.default_uri() == "http://tracker:5000"
 
 
 def command(*arguments, cwd):

@@ -123,6 +123,18 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db"]
 
 
+def test_the_same_networks_are_the_same_sweep_however_they_are_typed(tmp_path):
+    for levels in ("0.5,1", "1,0.5", "1.0,0.5,1"):
+        result = invoke("--sync", "--study", "density", "--set", "architecture=mlp", "--set", f"width={levels}")
+        assert result.exit_code == 1, result.output  # nothing is trained, so that there is no report
+        assert "0 cohorts written to MLflow" in result.stdout
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("density")
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.data.params["width"] == "0.5, 1.0"
+    assert run.data.params["architecture"] == "mlp"
+
+
 def test_studies_are_listed_with_their_sizes():
     result = invoke("--list")
     assert result.exit_code == 0
