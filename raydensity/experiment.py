@@ -21,7 +21,7 @@ from raydensity.cohort import Cohort
 from raydensity.data import Dataset
 from raydensity.evaluation import evaluate, gather
 from raydensity.initializers import initial_parameters
-from raydensity.measures.activations import class_selectivity, hoyer_sparsity
+from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
 from raydensity.measures.overlap import overlap
 from raydensity.models import counts
 from raydensity.provenance import git_state
@@ -30,7 +30,8 @@ from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import NetworkSpec, content_hash
 from raydensity.training import train
 
-MEASURE_CHUNK = 500
+MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
+MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,13 @@ def run_cohort(
 def _trained_cohort(
     specs: Sequence[NetworkSpec], trained: Sequence[NetworkProgress], dataset: Dataset, device: str
 ) -> Cohort:
-    """The cohort with the weights that each network kept."""
+    """The cohort with the weights that each network kept, which leave `trained`."""
     description = dataset.description
     cohort = Cohort(specs, input_shape=description.input_shape, classes=description.classes, device=device)
     for index, one in enumerate(trained):
         assert one.kept is not None
         cohort.load(index, one.kept)
+        one.kept = None  # a stack of networks is in memory once, not twice
     return cohort
 
 
@@ -190,28 +192,34 @@ def _measured_columns(
     return rows
 
 
+def measure_chunk(largest: int) -> int:
+    """Images to measure at a time in a network whose largest hidden layer gives `largest` numbers an image."""
+    return max(1, min(MEASURE_CHUNK, MEASURE_NUMBERS // largest))
+
+
 @torch.no_grad()
 def _activation_rows(
     network: nn.Module, dataset: Dataset, validation: Tensor, preprocessing: str
 ) -> list[dict[str, Any]]:
     """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is the mean of its map."""
     hoyer: dict[str, list[Tensor]] = {}
-    units: dict[str, list[Tensor]] = {}
-    labels = []
-    for part in validation.split(MEASURE_CHUNK):
-        images, own = gather(dataset, part[None], preprocessing)
-        labels.append(own[0])
+    sums: dict[str, Tensor] = {}
+    first, _ = gather(dataset, validation[None, :1], preprocessing)
+    largest = max(output.numel() for output in network.activations(first[0]).values())  # type: ignore[operator]
+    for part in validation.split(measure_chunk(largest)):
+        images, labels = gather(dataset, part[None], preprocessing)
         for layer, output in network.activations(images[0]).items():  # type: ignore[operator]
             hoyer.setdefault(layer, []).append(hoyer_sparsity(output.flatten(1)))
-            units.setdefault(layer, []).append(output.flatten(2).mean(2) if output.ndim == 4 else output)
+            units = output.flatten(2).mean(2) if output.ndim == 4 else output
+            own = class_sums(units, labels[0], classes=dataset.description.classes)
+            sums[layer] = sums[layer] + own if layer in sums else own
     rows = []
-    for layer, parts in units.items():
-        activations = torch.cat(parts)
-        selective = class_selectivity(activations, torch.cat(labels), classes=dataset.description.classes)
+    for layer, total in sums.items():
+        selective = class_selectivity(total, dataset.train_labels[validation])
         rows.append(
             {
                 "layer": layer,
-                "units": activations.shape[1],
+                "units": total.shape[1],
                 "hoyer": torch.cat(hoyer[layer]).nanmean().item(),
                 "selectivity": selective.plain.mean().item(),
                 "selectivity_normalized": selective.normalized.mean().item(),

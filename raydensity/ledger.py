@@ -104,7 +104,8 @@ class Ledger:
         return target
 
     def read(self, path: Path) -> pa.Table | None:
-        """One file, every page verified; None, with a warning, where it is damaged: it is then moved aside.
+        """One file, every page verified; None, with a warning, where it is damaged: it is then moved aside, unless
+        the ledger is read only.
 
         ValueError if another version of raydensity wrote it.
         """
@@ -115,10 +116,12 @@ class Ledger:
         except (pa.ArrowException, OSError, KeyError) as error:
             if getattr(error, "errno", None):  # the machine's fault, not the file's
                 raise ValueError(f"--out: {path} cannot be read ({one_line(error)})") from None
-            aside = path.with_suffix(".damaged")
-            if not self.readonly:
-                os.replace(path, aside)
             reason = one_line(error)
+            if self.readonly:
+                log.warning("%s is damaged (%s): its networks count as not done", path, reason)
+                return None
+            aside = path.with_suffix(".damaged")
+            os.replace(path, aside)
             log.warning("%s is damaged (%s): its networks run again, it is kept as %s", path, reason, aside.name)
             return None
         if versions != {record.RECORD_VERSION}:
@@ -145,11 +148,11 @@ class Ledger:
         empty = record.SCHEMA.empty_table().select(SUMMARY)
         return pa.concat_tables([empty, *(table.select(SUMMARY) for _, table in self.cohorts())])
 
-    def bytes_per_network(self) -> float | None:
-        """Mean size of a record's row on disk; None while there is none."""
-        files = list(self.folder.glob("*.parquet"))
-        rows = sum(pq.read_metadata(path).num_rows for path in files)
-        return sum(path.stat().st_size for path in files) / rows if rows else None
+    def bytes_per_network(self, finished: pa.Table) -> float | None:
+        """Mean size on disk of a row of `finished`, the summary; None while it has none."""
+        sound = set(finished["cohort_id"].to_pylist())
+        size = sum(path.stat().st_size for path in self.folder.glob("*.parquet") if path.stem in sound)
+        return size / finished.num_rows if size else None
 
     def drop_checkpoints(self, network_ids: Iterable[str]) -> None:
         """Remove what was kept for going on with networks that are finished now."""

@@ -10,18 +10,28 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from raydensity import data, models
 from raydensity.evaluation import CHUNK
+from raydensity.experiment import measure_chunk
 from raydensity.models.layers import UnsharedConv2d
-from raydensity.spec import MLP, Architecture, NetworkSpec
+from raydensity.spec import MLP, SGD, Architecture, NetworkSpec, Optimizer
 
-FLOPS = {"cpu": 25e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
+FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
+STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
 STEP_SECONDS = {"cpu": 4e-4, "gpu": 2e-3}  # what a step costs a cohort however few its networks
-STATE = {"sgd": 0, "adam": 2, "adagrad": 1}  # numbers that an optimiser keeps per parameter
+
+# Memory, in numbers of four bytes.
+STEP_NUMBERS = 2  # per parameter, that adaptive optimisers need on the way to a step
+SORT_NUMBERS = 6  # per weight of the layer that is being ranked: what sorting takes beside the weights
+MASK_NUMBERS = 0.25  # per weight, for which of them are pruned
+PIXEL_NUMBERS = 2.25  # a pixel's byte, the number that the network sees, and the one of the batch before
+MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, float64, and what a convolution reorders
+CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
 
 MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
 COHORTS_PER_GPU = 4  # as many as can share one GPU by default
@@ -56,20 +66,23 @@ class Slots:
 
 @dataclass(frozen=True)
 class Need:
-    """What a cohort of like networks takes, if they train all their epochs: seconds and bytes, shared and of each."""
+    """What a cohort of like networks takes, if they train all their epochs: seconds and bytes, shared and of each.
+
+    A cohort should have at least `smallest` networks, where there are as many: a smaller one costs as much.
+    """
 
     seconds: float
     bytes: float
     shared_seconds: float = 0
     shared_bytes: float = 0
-    smallest: int = 1  # networks that a cohort should have at least, where there are as many
+    smallest: int = 1
     checkpoint_bytes: float = 0  # of each network, while it trains
 
     def cohort_bytes(self, networks: int) -> float:
-        return self.shared_bytes + networks * self.bytes
+        return self.shared_bytes + max(networks, self.smallest) * self.bytes
 
     def cohort_seconds(self, networks: float) -> float:
-        return self.shared_seconds + networks * self.seconds
+        return self.shared_seconds + max(networks, self.smallest) * self.seconds
 
     def scaled(self, factor: float) -> Need:
         """The same with all its seconds multiplied."""
@@ -106,21 +119,53 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
             f"--set batch_size: {training.batch_size} is more than the {known.train_size - known.validation_size} "
             f"training images of {spec.dataset}"
         )
-    flops, numbers, activations = _count(spec.dataset, spec.architecture)
-    stacked = device == "gpu" or isinstance(spec.architecture, MLP)
+    counted = _count(spec.dataset, spec.architecture)
+    dense = isinstance(spec.architecture, MLP)
+    stacked = device == "gpu" or dense
     steps = (known.train_size - known.validation_size) // training.batch_size * training.max_epochs
     # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
     evaluated = known.validation_size * (training.max_epochs + 1 / spec.pruning.step)
-    seconds = flops * (3 * steps * training.batch_size + evaluated) / FLOPS[device]
-    # Weights, gradients, optimiser state and the kept weights; while pruning, a pruned copy and ranks.
-    own = numbers * (5 + STATE[training.optimizer.name]) + CHUNK[stacked] * math.prod(known.input_shape)
-    passing = activations * max(2 * training.batch_size, CHUNK[stacked])
-    checkpoint = 4 * numbers * (2 + STATE[training.optimizer.name])  # the kept weights, the current ones, and the state
-    if stacked:  # a stack of one is computed as two (cohort.py)
-        shared = steps * STEP_SECONDS[device]
-        return Need(seconds, 4 * (own + passing), shared_seconds=shared, smallest=2, checkpoint_bytes=checkpoint)
-    seconds += steps * STEP_SECONDS[device]
-    return Need(seconds, 4 * own, shared_bytes=4 * passing, checkpoint_bytes=checkpoint)
+    rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
+    seconds = counted.flops * (3 * steps * training.batch_size + evaluated) / rate
+    own, shared = _memory(spec, counted, stacked=stacked)
+    shared += CONTEXT if device == "gpu" else 0
+    # The kept weights, the current ones, and the optimiser's state.
+    checkpoint = 4 * counted.parameters * (2 + _state(training.optimizer))
+    step_seconds = steps * STEP_SECONDS[device]
+    if not stacked:
+        return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
+    smallest = 2 if device == "cpu" else 1  # a stack of one is computed as two on a CPU (cohort.py)
+    return Need(seconds, own, step_seconds, shared, smallest, checkpoint)
+
+
+def _state(optimizer: Optimizer) -> int:
+    """Numbers per parameter that an optimiser keeps between its steps."""
+    if isinstance(optimizer, SGD):
+        return 1 if optimizer.momentum else 0
+    return 2 if optimizer.name == "adam" else 1
+
+
+def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
+    """Bytes at the peak of a cohort, of each network and shared by all."""
+    known, training = data.describe(spec.dataset), spec.training
+    pixels, chunk = math.prod(known.input_shape), CHUNK[stacked]
+    adaptive = not isinstance(training.optimizer, SGD)
+    # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
+    in_training = counted.parameters * (3 + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
+    in_pruning = counted.parameters * (3 + MASK_NUMBERS + (0 if stacked else 1))
+    # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
+    # a while; the passes of dense networks keep what layers produce.
+    dense = isinstance(spec.architecture, MLP)
+    passing = counted.produced * max(2 * training.batch_size, chunk if dense else 2 * chunk)
+    images = PIXEL_NUMBERS * pixels * max(training.batch_size, chunk)
+    order = 4 * (known.train_size - known.validation_size)  # of an epoch, in int64, twice while it is stacked
+    own = max(in_training, in_pruning) + max(order, images + (passing if stacked else 0))
+    ranking = SORT_NUMBERS * counted.largest_layer
+    measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
+    # Measuring comes after training, but the allocator has not given back what many small maps took.
+    shared = max(ranking, measuring + (0 if stacked else passing))
+    dataset = (known.train_size + known.test_size) * (pixels + 8)  # bytes of pixels, and a label in int64
+    return 4 * own, 4 * shared + dataset
 
 
 def largest_cohort(needs: Need, slot: Slots) -> int:
@@ -174,9 +219,23 @@ def makespan(seconds: Sequence[float], slot_count: int) -> float:
     return max(free)
 
 
+class Counted(NamedTuple):
+    """One network: arithmetic of one image's forward pass, parameters, and numbers that its layers produce of an image.
+
+    `largest_layer` is the number of weights of the layer that has most, `largest_output` what one layer produces at
+    most.
+    """
+
+    flops: int
+    parameters: int
+    produced: int
+    largest_layer: int
+    largest_output: int
+
+
 @cache
-def _count(dataset: str, architecture: Architecture) -> tuple[int, int, int]:
-    """Of one network: arithmetic of one image's forward pass, parameters, and numbers that its layers produce.
+def _count(dataset: str, architecture: Architecture) -> Counted:
+    """Count a network's arithmetic and numbers.
 
     Every weight is multiplied and added once a position; without running the network, which may be too large for it.
     """
@@ -184,18 +243,21 @@ def _count(dataset: str, architecture: Architecture) -> tuple[int, int, int]:
     with torch.device("meta"):
         model = models.build(architecture, input_shape=known.input_shape, classes=known.classes)
     positions = _positions(dataset, architecture.model_copy(update={"width": 1.0}))
-    flops = produced = 0
+    flops = produced = largest_layer = largest_output = 0
     for name, module in model.named_modules():
         if name in positions:
             weight = module.get_parameter("weight")
             if isinstance(module, UnsharedConv2d):  # has its weights once for each position already
                 flops += 2 * weight.numel()
-                patch = weight.shape[2]  # every position has its own copy of what its kernel sees
-                produced += (weight.shape[1] + patch) * positions[name]
+                output = weight.shape[1] * positions[name]
+                produced += weight.shape[2] * positions[name]  # every position has its own copy of what its kernel sees
             else:
                 flops += 2 * weight.numel() * positions[name]
-                produced += weight.shape[0] * positions[name]
-    return flops, sum(p.numel() for p in model.parameters()), produced
+                output = weight.shape[0] * positions[name]
+            produced += output
+            largest_layer, largest_output = max(largest_layer, weight.numel()), max(largest_output, output)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Counted(flops, parameters, produced, largest_layer, largest_output)
 
 
 @cache

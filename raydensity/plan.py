@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -50,10 +50,6 @@ class Plan:
     def seconds(self) -> float:
         """Wall time at most."""
         return placement.makespan([cohort.seconds for cohort in self.cohorts], self.slots.count)
-
-    def without_training(self) -> Plan:
-        """The same networks, none of them to train now."""
-        return replace(self, cohorts=[])
 
     def table(self) -> Table:
         """One row a kind of network: how many, done, in how many cohorts, where, how long."""
@@ -130,7 +126,7 @@ def make(
             gpu = slots.gpu if forced else placement.share(taken, slots, gpu_memory=cluster.gpu_memory)
             cohorts.append(Cohort(specs, needs[key].cohort_seconds(len(specs)), gpu))
     cohorts.sort(key=lambda cohort: -cohort.seconds)
-    row_bytes = ledger.bytes_per_network()
+    row_bytes = ledger.bytes_per_network(finished)
     disk = sum(_disk(spec, row_bytes) for cohort in cohorts for spec in cohort.specs)
     checkpoints = (len(each.specs) * needs[each.specs[0].cohort_key].checkpoint_bytes for each in cohorts)
     disk += sum(sorted(checkpoints, reverse=True)[: slots.count])  # of those that run at the same time
@@ -141,24 +137,26 @@ def _measured(
     specs: Mapping[str, NetworkSpec], groups: Mapping[str, Iterable[str]], finished: pa.Table, slots: Slots
 ) -> dict[str, Need]:
     """What each group needs: as measured where the ledger has such networks, else scaled as their architecture was."""
-    seconds = {
-        row["network_id"]: sum(row[key] for key in SECONDS)
-        for row in finished.select(["network_id", "device", *SECONDS]).to_pylist()
+    sizes = Counter(finished["cohort_id"].to_pylist())
+    here = {
+        row["network_id"]: row
+        for row in finished.select(["network_id", "cohort_id", "device", *SECONDS]).to_pylist()
         if (row["device"] == "cpu") == (slots.device == "cpu")
     }
     needs = {key: placement.need(spec, device=slots.device) for key, spec in specs.items()}
-    means = {}
+    own_ratio, ratios = {}, defaultdict(list)
     for key, ids in groups.items():
-        own = [seconds[network] for network in ids if network in seconds]
-        if own:
-            means[key] = sum(own) / len(own)
-    ratios = defaultdict(list)
-    for key, mean in means.items():
-        ratios[specs[key].architecture.name].append(mean / needs[key].seconds)
+        rows = [here[network] for network in ids if network in here]
+        if rows:
+            # A network's measured seconds hold its part of what its cohort shared: so must those to compare with.
+            cohorts = (sizes[row["cohort_id"]] for row in rows)
+            expected = sum(needs[key].cohort_seconds(size) / size for size in cohorts)
+            own_ratio[key] = sum(row[name] for row in rows for name in SECONDS) / expected
+            ratios[specs[key].architecture.name].append(own_ratio[key])
     measured = {}
     for key, each in needs.items():
-        ratio = np.median(ratios.get(specs[key].architecture.name, [1.0])).item()
-        measured[key] = each.scaled(means.get(key, each.seconds * ratio) / each.seconds)
+        likely = np.median(ratios.get(specs[key].architecture.name, [1.0])).item()
+        measured[key] = each.scaled(own_ratio.get(key, likely))
     return measured
 
 

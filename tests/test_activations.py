@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydensity.measures.activations import class_selectivity, hoyer_sparsity
+from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
 
 
 def test_hoyer_literals():
@@ -29,11 +29,13 @@ def test_hoyer_is_between_0_and_1_and_does_not_scale(values, factor):
 def test_selectivity_literal():
     activations = torch.tensor([[1.0, 0.0], [3.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     labels = torch.tensor([0, 0, 1, 2])
-    result = class_selectivity(activations, labels, classes=3)  # class means of the first unit: 2, 1, 0
+    sums = class_sums(activations, labels, classes=3)
+    assert sums.tolist() == [[4, 0], [1, 0], [0, 0]]
+    result = class_selectivity(sums, labels)  # class means of the first unit: 2, 1, 0
     assert result.plain.tolist() == pytest.approx([2 - 0.5, 0])
     assert result.normalized.tolist() == pytest.approx([1.5 / 2.5, 0])
 
 
 def test_selectivity_needs_every_class():
     with pytest.raises(ValueError, match="all 3 classes, got 2"):
-        class_selectivity(torch.ones(2, 1), torch.tensor([0, 2]), classes=3)
+        class_selectivity(torch.ones(3, 1), torch.tensor([0, 2]))

@@ -51,7 +51,7 @@ def test_diverged_networks_are_finished(tmp_path):
 def test_an_empty_ledger_has_no_networks(tmp_path):
     ledger = Ledger(tmp_path, "density")
     assert ledger.summary().num_rows == 0
-    assert ledger.bytes_per_network() is None
+    assert ledger.bytes_per_network(ledger.summary()) is None
 
 
 def test_nothing_but_whole_files_stands_in_the_folder(ledger):
@@ -97,11 +97,17 @@ def test_a_damaged_file_is_set_aside_and_the_others_stay(ledger, tables, damage,
     assert not caplog.records
 
 
-def test_a_readonly_ledger_moves_nothing(tmp_path, ledger, tables):
-    victim = ledger.path(tables[0]["cohort_id"][0].as_py())
+def test_a_readonly_ledger_moves_nothing(tmp_path, ledger, tables, caplog):
+    victim, sound = (ledger.path(table["cohort_id"][0].as_py()) for table in tables)
     victim.write_bytes(victim.read_bytes()[:100])
-    assert ids(Ledger(tmp_path, "density", readonly=True).summary()) == ids(tables[1])
+    readonly = Ledger(tmp_path, "density", readonly=True)
+    with caplog.at_level(logging.WARNING):
+        summary = readonly.summary()
+    assert ids(summary) == ids(tables[1])
     assert victim.exists()
+    assert str(victim) in caplog.text
+    assert "kept as" not in caplog.text
+    assert readonly.bytes_per_network(summary) == sound.stat().st_size / 8
 
 
 def test_of_a_network_in_two_files_the_first_counts(ledger, tables):

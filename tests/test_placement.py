@@ -1,6 +1,9 @@
 """Placement: needs, cohort sizes, shares of a GPU, order."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import networks
 import pytest
@@ -17,13 +20,16 @@ GIB = 2**30
 @pytest.mark.parametrize("name", sorted(networks.ARCHITECTURES))
 def test_arithmetic_and_parameters_are_counted_as_torch_does(name):
     architecture = networks.ARCHITECTURES[name].model_copy(update={"width": 0.5})
-    flops, parameters, produced = placement._count("digits", architecture)
+    counted = placement._count("digits", architecture)
     model = models.build(architecture, input_shape=(1, 8, 8), classes=10).eval()
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 1, 8, 8))
-    assert flops == counter.get_total_flops()
-    assert parameters == sum(p.numel() for p in model.parameters())
-    assert produced >= 10
+    assert counted.flops == counter.get_total_flops()
+    assert counted.parameters == sum(p.numel() for p in model.parameters())
+    assert counted.largest_layer == max(p.numel() for p in models.prunable(model).values())
+    hidden = [output.numel() for output in model.activations(torch.zeros(1, 1, 8, 8)).values()]
+    assert counted.largest_output == max(hidden)
+    assert counted.produced >= sum(hidden)
 
 
 def test_seconds_follow_from_flops_of_forward_backward_and_evaluation():
@@ -34,7 +40,7 @@ def test_seconds_follow_from_flops_of_forward_backward_and_evaluation():
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(32, 1, 8, 8)).sum().backward()
     trained = steps * counter.get_total_flops()
-    evaluated = known.validation_size * (3 + 50) * placement._count("digits", spec.architecture)[0]
+    evaluated = known.validation_size * (3 + 50) * placement._count("digits", spec.architecture).flops
     counted = (trained + evaluated) / placement.FLOPS["cpu"] + steps * placement.STEP_SECONDS["cpu"]
     # the first layer needs no gradient of its input, so that counting says a little more than autograd does
     assert placement.need(spec, device="cpu").seconds == pytest.approx(counted, rel=0.1)
@@ -49,6 +55,77 @@ def test_wider_networks_need_more():
 def test_a_width_that_leaves_a_layer_empty_is_found_before_training():
     with pytest.raises(ValueError, match="width"):
         placement.need(networks.network(MLP(width=0.001)), device="cpu")
+
+
+def test_stacks_of_dense_networks_are_faster_on_a_core_than_convolutions():
+    rates = []
+    for architecture in (MLP(width=1), Conv2(width=1)):
+        few, many = (networks.network(architecture, epochs=epochs) for epochs in (1, 2))
+        seconds = placement.need(many, device="cpu").seconds - placement.need(few, device="cpu").seconds
+        rates.append(placement._count("digits", architecture).flops / seconds)
+    assert rates[0] > 2 * rates[1]
+
+
+def test_a_stack_of_one_takes_as_much_as_two_on_a_cpu_alone():
+    dense, convolutions = networks.network(MLP(width=1)), networks.network(Conv2(width=1))
+    need = placement.need(dense, device="cpu")
+    assert need.cohort_bytes(1) == need.cohort_bytes(2) < need.cohort_bytes(3)
+    assert need.cohort_seconds(1) == need.cohort_seconds(2) < need.cohort_seconds(3)
+    for spec, device in ((dense, "gpu"), (convolutions, "gpu"), (convolutions, "cpu")):
+        need = placement.need(spec, device=device)
+        assert need.cohort_bytes(1) < need.cohort_bytes(2)
+        assert need.cohort_seconds(1) < need.cohort_seconds(2)
+
+
+def test_shared_memory_holds_the_data_set_and_on_a_gpu_its_context():
+    mnist = networks.network(MLP(width=0.1)).model_copy(update={"dataset": "mnist"})
+    shared = {device: placement.need(mnist, device=device).shared_bytes for device in ("cpu", "gpu")}
+    assert shared["cpu"] > 70_000 * 28 * 28
+    assert shared["gpu"] - shared["cpu"] == placement.CONTEXT
+
+
+def test_what_an_optimiser_keeps_counts():
+    def state(optimizer):
+        spec = networks.network(MLP(width=1), optimizer)
+        parameters = placement._count("digits", spec.architecture).parameters
+        return placement.need(spec, device="cpu").checkpoint_bytes / (4 * parameters) - 2
+
+    assert [state(name) for name in ("sgd", "momentum", "adam", "adagrad")] == [0, 1, 2, 1]
+
+
+PEAK = """
+from pathlib import Path
+
+import networks
+
+from raydensity import data, placement
+from raydensity.experiment import run_cohort
+from raydensity.spec import MLP, LastEpoch, MagnitudePruning
+
+
+def cohort(width, count):
+    like = networks.network(MLP(width=width), epochs=1, batch_size=256, stopping=LastEpoch())
+    quick = {"pruning": MagnitudePruning(step=0.25), "measures": ()}
+    return [like.model_copy(update={**quick, "init_seed": seed}) for seed in range(count)]
+
+
+def peak():
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return 1024 * int(line.split()[1])
+
+
+run_cohort(cohort(0.1, 1))  # loads the data and what torch loads late
+before, large = peak(), cohort(10, 4)
+run_cohort(large)
+print(placement.need(large[0], device="cpu").cohort_bytes(4) / (peak() - before))
+"""
+
+
+def test_the_planned_memory_is_what_a_cohort_takes():
+    # A process of its own, and its VmHWM: a child's ru_maxrss starts from what its parent had.
+    result = subprocess.run([sys.executable, "-c", PEAK], cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert 0.75 < float(result.stdout) < 1.6
 
 
 def test_slots_are_cores_or_shares_of_gpus():

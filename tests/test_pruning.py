@@ -7,6 +7,7 @@ from networks import network
 from raydensity import data
 from raydensity.cohort import Cohort
 from raydensity.evaluation import evaluate
+from raydensity.pruning import magnitude
 from raydensity.pruning.magnitude import trajectory
 from raydensity.pruning.selection import ranks, share
 
@@ -64,6 +65,16 @@ def test_trajectory_equals_pruning_by_hand(digits, architecture):
         assert path.weights_left[point] == sum(total - int(fraction * total + 0.5) for total in counts.values())
     assert path.weights_left[0] == sum(counts.values())
     assert path.weights_left[-1] == 0
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv2-unshared"])
+def test_networks_are_ranked_one_by_one(monkeypatch, digits, architecture):
+    cohort = Cohort([network(architecture, init_seed=seed) for seed in range(3)], input_shape=(1, 8, 8), classes=10)
+    seen = []
+    monkeypatch.setattr(magnitude, "ranks", lambda scores: seen.append(scores.shape) or ranks(scores))
+    trajectory(cohort, digits, data.split(digits, 0)[1].expand(3, -1), "unit", step=0.5)
+    sizes = [cohort.weights(name)[0].numel() for name in cohort.prunable()]
+    assert seen == [(1, size) for size in sizes for _ in range(3)]
 
 
 def test_two_percent_steps_make_51_points(digits):

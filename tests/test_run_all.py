@@ -135,6 +135,19 @@ def test_the_same_networks_are_the_same_sweep_however_they_are_typed(tmp_path):
     assert run.data.params["architecture"] == "mlp"
 
 
+def test_a_dry_run_on_a_damaged_ledger_names_the_file_and_leaves_it(tmp_path, caplog):
+    ledger = Ledger(tmp_path / "results", "density")
+    ledger.prepare()
+    damaged = ledger.path("0" * 20)
+    damaged.write_bytes(b"not parquet at all")
+    result = invoke("--dry-run", "--set", "architecture=mlp")
+    assert result.exit_code == 0, result.output
+    assert "40 networks, 0 of them done; 40 to train in" in result.stdout
+    assert str(damaged) in caplog.text
+    assert "kept as" not in caplog.text
+    assert [path.name for path in ledger.folder.iterdir()] == [damaged.name]
+
+
 def test_studies_are_listed_with_their_sizes():
     result = invoke("--list")
     assert result.exit_code == 0

@@ -26,19 +26,26 @@ def hoyer_sparsity(vectors: Tensor) -> Tensor:
     if root == 1:
         return torch.full((len(vectors),), math.nan, dtype=torch.float64, device=vectors.device)
     exact = vectors.double()
-    return (root - exact.abs().sum(1) / exact.norm(dim=1)) / (root - 1)
+    return (root - exact.norm(p=1, dim=1) / exact.norm(dim=1)) / (root - 1)
 
 
-def class_selectivity(activations: Tensor, labels: Tensor, *, classes: int) -> Selectivity:
+def class_sums(activations: Tensor, labels: Tensor, *, classes: int) -> Tensor:
+    """Sum of each unit over the images of each class: activations [M, U], labels [M] -> float64 [K, U]."""
+    return one_hot(labels, classes).double().T @ activations.double()
+
+
+def class_selectivity(sums: Tensor, labels: Tensor) -> Selectivity:
     """Largest class mean of each unit minus the average of its other class means (density paper, section 5.3).
 
-    activations [M, U] non-negative, labels [M]. The normalised form divides by the sum of the two terms (Morcos et al.
-    2018) and is 0 for a unit that is never active. Raises ValueError where a class has no image.
+    sums [K, U] are the `class_sums` of non-negative activations, added up over the images of labels [M]. The normalised
+    form divides by the sum of the two terms (Morcos et al. 2018) and is 0 for a unit that is never active. Raises
+    ValueError where a class has no image.
     """
+    classes = len(sums)
     counts = torch.bincount(labels, minlength=classes)
     if (counts == 0).any():
         raise ValueError(f"class selectivity needs images of all {classes} classes, got {int((counts > 0).sum())}")
-    means = one_hot(labels, classes).double().T @ activations.double() / counts[:, None]
+    means = sums / counts[:, None]
     largest = means.max(0).values
     others = (means.sum(0) - largest) / (classes - 1)
     total = largest + others

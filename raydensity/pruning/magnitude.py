@@ -33,10 +33,7 @@ def trajectory(cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessi
     validation [N, V] indexes the training file. The cohort's own parameters stay as they are.
     """
     pruned = {name: p.detach().clone() for name, p in cohort.parameters.items()}
-    rank = {}
-    for name in cohort.prunable():
-        weights = cohort.weights(name)
-        rank[name] = ranks(weights.abs().flatten(1)).view(weights.shape).to(torch.int32)
+    rank = {name: _ranks(cohort.weights(name)) for name in cohort.prunable()}
     totals = {name: rank[name][0].numel() for name in rank}
     removed = [min(1.0, point * step) for point in range(int(1 / step + 1e-9) + 1)]
     if removed[-1] < 1:
@@ -45,9 +42,18 @@ def trajectory(cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessi
     for fraction in removed:
         gone = {name: share(fraction, total) for name, total in totals.items()}
         for name, count in gone.items():
-            cohort.weights(name, pruned[name]).mul_(rank[name] >= count)
+            cohort.weights(name, pruned[name]).masked_fill_(rank[name] < count, 0)
         result = evaluate(cohort, dataset, validation, preprocessing, parameters=pruned)
         weights_left.append(sum(totals.values()) - sum(gone.values()))
         losses.append(result.loss)
         accuracies.append(result.accuracy)
     return Trajectory(removed, weights_left, torch.stack(losses, dim=1), torch.stack(accuracies, dim=1))
+
+
+def _ranks(weights: Tensor) -> Tensor:
+    """Rank of each weight's magnitude within its network: [N, ...] -> int32 [N, ...]."""
+    # One network at a time: a sort of the whole stack would be the largest thing that a cohort ever holds in memory.
+    rank = torch.empty_like(weights, dtype=torch.int32)
+    for own, network in zip(rank, weights, strict=True):
+        own.copy_(ranks(network.abs().reshape(1, -1)).view_as(own))
+    return rank
