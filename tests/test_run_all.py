@@ -63,7 +63,7 @@ def closed_port():
         (["--set", "architecture=mlp", "--set", "optimizer=adam"], "no network of density has that combination"),
         (["--set", "width=0.001"], "width 0.001 leaves layer fc1 of mlp empty"),
         (["--set", "width=0.1", "--set", "width=0.5"], "--set width: given twice; write all its levels in one"),
-        (["--set", "batch_size=5000"], "--set batch_size: 5000 is more than the 1438 training images of digits"),
+        (["--set", "batch_size=5000"], "--set batch_size: 5000 is more than the 1151 training images of digits"),
         (
             ["--set", "architecture=mlp", "--set", "unshared=true"],
             "--set unshared: no network that was chosen depends on it",
