@@ -147,7 +147,8 @@ class Tracker:
         )
 
     def _track_network(self, row: dict[str, Any], parent: str) -> None:
-        name = f"×{row['width']:g} {row['initializer']} init {row['init_seed']} data {row['data_seed']}"
+        # The column of names is narrow: first what tells a network from its neighbours in the cohort.
+        name = f"init {row['init_seed']} data {row['data_seed']} {row['initializer']} ×{row['width']:g}"
         tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
         run_id = self._create(name, parent, "network", tags)
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})

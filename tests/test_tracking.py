@@ -55,7 +55,7 @@ def test_runs_nest_and_tell_what_they_are(tracked):
     [sweep], [cohort], networks = runs(uri, "sweep"), runs(uri, "cohort"), runs(uri, "network")
     assert sweep.info.run_name.startswith("density · quick · 20")
     assert cohort.info.run_name == "mlp ×0.5 · sgd · digits · 4 networks"
-    assert "×0.5 glorot_uniform init 1 data 0" in {run.info.run_name for run in networks}
+    assert "init 1 data 0 glorot_uniform ×0.5" in {run.info.run_name for run in networks}
     assert cohort.data.tags["mlflow.parentRunId"] == sweep.info.run_id == tracker.sweep_run_id
     assert {run.data.tags["mlflow.parentRunId"] for run in networks} == {cohort.info.run_id}
     assert sorted(run.data.tags["raydensity.network_id"] for run in networks) == sorted(table["network_id"].to_pylist())
