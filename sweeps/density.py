@@ -24,7 +24,7 @@ COMMON: dict[str, Any] = {
     "stopping": "validation_minimum",
     "stopping_split": "validation",
     "stopping_loss": 0.2,
-    "initial_accumulator": 0.0,  # of Adagrad
+    "initial_accumulator": 0.1,  # of Adagrad, as in Optax: with PyTorch's 0 the first step ruins Conv-2
     "precision": "fp32",
     "order_seed": 0,
 }
@@ -80,13 +80,14 @@ def conv2(
     widths: list[float],
     initializers: list[str],
     dataset: str = "cifar10",
+    learning_rate: float | None = None,
 ) -> dict[str, Any]:
     """Conv-2 by Adam (2e-4) or Adagrad (1e-1), the epoch of minimum validation loss (section 3.1)."""
     return grid(
         "conv2",
         dataset=dataset,
         optimizer=optimizer,
-        learning_rate={"adam": 2e-4, "adagrad": 1e-1}[optimizer],
+        learning_rate=learning_rate or {"adam": 2e-4, "adagrad": 1e-1}[optimizer],
         max_epochs=max_epochs,
         widths=widths,
         initializers=initializers,
@@ -94,13 +95,15 @@ def conv2(
     )
 
 
-def resnet(*, max_epochs: int, widths: list[float], dataset: str = "cifar10") -> dict[str, Any]:
+def resnet(
+    *, max_epochs: int, widths: list[float], dataset: str = "cifar10", learning_rate: float = 1e-2
+) -> dict[str, Any]:
     """ResNet by SGD, the epoch of minimum validation loss, Glorot only (section 3.1)."""
     return grid(
         "resnet",
         dataset=dataset,
         optimizer="sgd",
-        learning_rate=1e-2,
+        learning_rate=learning_rate,
         max_epochs=max_epochs,
         widths=widths,
         initializers=GLOROT,
@@ -116,8 +119,11 @@ SHORT_SEEDS = seeds(init=2, data=1)
 SPACES = {
     "quick": [
         {**mlp(dataset="digits", learning_rate=0.1, max_epochs=60), **seeds(init=2, data=2)},
-        {**conv2("adam", dataset="digits", max_epochs=4, widths=FOUR[:3], initializers=GLOROT), **SHORT_SEEDS},
-        {**resnet(dataset="digits", max_epochs=6, widths=FOUR), **SHORT_SEEDS},
+        {
+            **conv2("adam", dataset="digits", learning_rate=2e-3, max_epochs=8, widths=FOUR[:3], initializers=GLOROT),
+            **SHORT_SEEDS,
+        },
+        {**resnet(dataset="digits", learning_rate=5e-2, max_epochs=12, widths=FOUR), **SHORT_SEEDS},
     ],
     "reduced": [
         {**mlp(), **seeds(init=2, data=2)},
