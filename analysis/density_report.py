@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import density_claims as claims
@@ -17,7 +16,7 @@ from analysis.density import READING, Networks, prepare, type_name
 from analysis.density_claims import Tables
 from analysis.density_tables import tables
 from analysis.figures import CannotDraw, draw
-from analysis.published import INITIALIZERS, REGIME, SEEDS, TABLE_2
+from analysis.published import TABLE_2, unlike_the_paper
 from analysis.report import Claim, Section, write
 from analysis.runs import Runs
 
@@ -153,47 +152,29 @@ def _warnings(networks: Networks) -> list[str]:
     if other:
         found.append(f"Not in the paper: {'; '.join(other)}. No published values stand beside these.")
     for key, group in networks.types():
-        if key[:3] in TABLE_2:
-            unlike = _unlike_the_paper(key[:3], group)
-            found += [f"Not as in the paper: {type_name(networks, key)}: {'; '.join(unlike)}."] if unlike else []
-        untrained = group.groupby("width")["validation_accuracy"].mean().loc[lambda mean: mean < UNTRAINED]
+        said = []
+        if key[:3] in TABLE_2 and (unlike := unlike_the_paper(key[:3], group)):
+            said.append(f"Not as in the paper: {'; '.join(unlike)}.")
+        accuracy = group.groupby("width")["validation_accuracy"].mean()
+        untrained = accuracy[accuracy < UNTRAINED]
         if len(untrained):
             values = ", ".join(f"{100 * mean:.0f} % at {width:g}×" for width, mean in untrained.items())
-            found.append(
-                f"Hardly trained: {type_name(networks, key)}: validation accuracy {values}. Where there is little to "
-                "lose, the density at which it is lost says little."
+            said.append(
+                f"Hardly trained: validation accuracy {values}; where there is little to lose, density says little."
             )
         if not (group["width"] == 1).any():
-            found.append(
-                f"No null hypothesis: {type_name(networks, key)}: it takes networks of width 1 with the same seeds."
-            )
+            said.append("No null hypothesis: it takes networks of width 1 with the same seeds.")
+        found += [f"{type_name(networks, key)}. {' '.join(said)}"] if said else []
     missing = networks.planned - networks.found
     if missing:
         found.append(f"{missing} of {networks.planned} planned networks have no finished run yet and are missing here.")
     return found
 
 
-def _unlike_the_paper(kind: tuple[str, str, str], group: pd.DataFrame) -> list[str]:
-    """Where the networks of a model type differ from how the paper made its own, as phrases."""
-    found = []
-    widths = [f"{width:g}×" for width in TABLE_2[kind] if not (group["width"] == width).any()]
-    if widths:
-        found.append(f"without width {', '.join(widths)}")
-    counts = {**SEEDS, "initializer": INITIALIZERS[kind]}
-    for factor, number in counts.items():
-        if (count := group[factor].nunique()) < number:
-            found.append(f"{count} of {number} {factor.replace('_', ' ')}s")
-    for setting, wanted in REGIME[kind].items():
-        levels = sorted(set(group[setting]) - {wanted})
-        if levels:
-            found.append(f"{setting.replace('_', ' ')} {', '.join(map(str, levels))} (the paper's: {wanted})")
-    return found
-
-
 def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
     sections = []
     for name, title, text, picture, says in FIGURES:
-        said = [claim for one in says for claim in one(networks, named)]
+        said = claims.that_can_be_judged(networks, [claim for one in says for claim in one(networks, named)])
         papers = [claim.paper for claim in said]
         said.sort(key=lambda claim: papers.index(claim.paper))
         try:
@@ -213,7 +194,7 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "Mean ± standard deviation. Under the null hypothesis the core is as large as that of the twin of width 1 "
         "with the same seeds and initializer, by Table 1's count; at most 100, and where all of it is 100, any "
         "density below differs. Student's unpaired t-test, two-tailed.",
-        claims=claims.null_hypothesis_fails(networks, named),
+        claims=claims.that_can_be_judged(networks, claims.null_hypothesis_fails(networks, named)),
         tables={"": display.densities(networks, named["effective_density"])},
     )
     variance = Section(
@@ -225,7 +206,7 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "Tables 3 and 4. Overlap of the smallest 40 % of weights before (A) and after (B) training, percent",
         "Glorot only, as in the paper. |A∩B| over all weights, as the paper defines it, is 40 % at most, and Table 4 "
         "has 59 %: so all readings stand here. Chance: what two independent masks would give.",
-        claims=claims.overlap_readings(networks, named),
+        claims=claims.that_can_be_judged(networks, claims.overlap_readings(networks, named)),
         tables=display.overlap(networks, named["overlap"]),
     )
     readings = Section(

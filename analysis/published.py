@@ -118,3 +118,25 @@ def overlap() -> pd.DataFrame:
         for layer, value in zip(layers, values, strict=True)
     ]
     return pd.DataFrame(rows, columns=[*MODEL_TYPE, "width", "layer", "published"])
+
+
+def unlike_the_paper(kind: tuple[str, str, str], group: pd.DataFrame) -> list[str]:
+    """Where the networks of a model type in Table 2 differ from how the paper made its own, as phrases."""
+    found = []
+    widths = [f"{width:g}×" for width in TABLE_2[kind] if not (group["width"] == width).any()]
+    if widths:
+        found.append(f"without width {', '.join(widths)}")
+    for factor, number in {**SEEDS, "initializer": INITIALIZERS[kind]}.items():
+        if (count := group[factor].nunique()) < number:
+            found.append(f"{count} of {number} {factor.replace('_', ' ')}s")
+    for setting, wanted in REGIME[kind].items():
+        levels = sorted(set(group[setting]) - {wanted})
+        if levels:
+            found.append(f"{setting.replace('_', ' ')} {', '.join(map(str, levels))} (the paper's: {wanted})")
+    return found
+
+
+def is_short(kind: tuple[str, str, str], group: pd.DataFrame) -> bool:
+    """Whether some networks of a model type trained fewer epochs than the paper's: they cannot speak on its claims."""
+    epochs = REGIME.get(kind, {}).get("max_epochs", 0)
+    return bool((group["max_epochs"] < epochs).any())

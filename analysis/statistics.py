@@ -22,6 +22,7 @@ class Anova:
     why_empty: str = ""
 
 
+EXACT = 1e-8  # share of the variation below which what is left is rounding: weights come in whole numbers
 ANOVA_COLUMNS = ["factor", "df", "df_residual", "F", "p", "eta_squared"]
 
 
@@ -57,7 +58,7 @@ def anova(
         return _none(f"{len(frame)} networks leave no degrees of freedom for the residual")
     fit = model.fit()
     total = float(fit.centered_tss)
-    exact = fit.ssr <= 1e-12 * total
+    exact = fit.ssr <= EXACT * total
     with np.errstate(divide="ignore", invalid="ignore"):
         table = sm.stats.anova_lm(fit, typ=2).drop(index="Residual")
     names = [name.replace("C(", "").replace(")", "") for name in table.index]

@@ -8,6 +8,7 @@ import pytest
 from synthetic import grid, network, records
 
 from analysis.density import prepare
+from analysis.density_claims import core_grows, that_can_be_judged
 from analysis.density_functions import comparable, distances
 from analysis.density_report import FIGURES, report
 from analysis.density_tables import tables
@@ -238,6 +239,26 @@ def test_neither_packing_nor_order_changes_a_table(tmp_path):
     report(other, tmp_path / "other")
     for path in sorted((tmp_path / "one").rglob("*.[cps][svn][gv]")):
         assert path.read_bytes() == (tmp_path / "other" / path.relative_to(tmp_path / "one")).read_bytes(), path.name
+
+
+def test_networks_that_trained_too_short_get_no_verdict(tmp_path):
+    """The made Conv-2 trained as long as their spec says, which is less than the paper's 100 epochs."""
+    rows = [network(spec) for spec in PAPER]
+    networks, named, _ = measured(rows)
+    judged = {
+        name: [c.agrees for c in that_can_be_judged(networks, core_grows(networks, named)) if c.here.startswith(name)]
+        for name in ("MLP", "Conv-2, CIFAR-10, Adam:")
+    }
+    assert None not in judged["MLP"]
+    assert set(judged["Conv-2, CIFAR-10, Adam:"]) == {None}
+
+
+def test_a_banner_says_what_hardly_trained(tmp_path):
+    specs = grid(dataset="mnist", widths=(0.1, 1))
+    rows = [network(spec) | ({"validation_accuracy": 0.2} if spec.architecture.width == 0.1 else {}) for spec in specs]
+    page = report(runs(rows), tmp_path).read_text()
+    assert "Hardly trained: validation accuracy 20 % at 0.1×;" in page
+    assert "without width 0.5×, 2×, 5×" in page
 
 
 BARE = {"overlap": [], "activations": [], "correctness": b""}
