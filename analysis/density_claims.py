@@ -1,4 +1,4 @@
-"""What the density paper claims, and what the runs say: one function per claim, one sentence per model type.
+"""What section 4 of the density paper claims, and what the runs say: one function a claim, one sentence a model type.
 
 Each function takes the networks and their tables. A claim about "around" a share agrees within five points of it.
 """
@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.density import Networks, type_name
-from analysis.density_functions import distances
-from analysis.density_tables import OVERLAP_READINGS
 from analysis.published import is_short
 from analysis.report import Claim, mean_and_deviation, p_relation
 from analysis.statistics import overlapping_share
@@ -31,7 +29,7 @@ def that_can_be_judged(networks: Networks, claims: list[Claim]) -> list[Claim]:
 
 def underparametrized(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, rows in _by_type(networks, tables["effective_density"], "mlp"):
+    for name, rows in by_type(networks, tables["effective_density"], "mlp"):
         for row in rows[rows["width"] == 0.1].to_dict("records"):
             prunable = 100 - row["mean"]
             here = f"{name}: {mean_and_deviation(prunable, row['std'])} % (n = {row['n']})."
@@ -41,11 +39,11 @@ def underparametrized(networks: Networks, tables: Tables) -> list[Claim]:
 
 def overparametrized(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, rows in _by_type(networks, tables["effective_density"]):
+    for name, rows in by_type(networks, tables["effective_density"]):
         wide = rows[rows["width"] >= 0.5]
         if len(wide):
             prunable = 100 - wide["mean"]
-            values = _list(wide["width"], prunable, "{:.1f} %")
+            values = listed(wide["width"], prunable, "{:.1f} %")
             paper = "Overparametrised networks can lose around 50 % or more."
             here = f"{name}: {values} (taken as overparametrised: 0.5× and wider)."
             claims.append(Claim(paper, here, bool(prunable.min() >= 45)))
@@ -54,7 +52,7 @@ def overparametrized(networks: Networks, tables: Tables) -> list[Claim]:
 
 def pruned_is_larger_than_unpruned(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, group in _by_type(networks, networks.used):
+    for name, group in by_type(networks, networks.used):
         sizes = group.groupby("width").agg(total=("table1_count", "first"), core=("core", "mean"))
         if len(sizes) < 2 or sizes["core"].isna().any() or sizes.index[-1] < 2:
             continue  # the paper's widest are 5x and 2x
@@ -69,13 +67,13 @@ def pruned_is_larger_than_unpruned(networks: Networks, tables: Tables) -> list[C
 def core_grows(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
     variance = tables["anova"]
-    for name, group in _by_type(networks, networks.used):
+    for name, group in by_type(networks, networks.used):
         core = group.groupby("width")["core"].mean().dropna()
         if len(core) < 2:
             continue
-        here = f"{name}: {_list(core.index, core, '{:,.0f}')} weights."
+        here = f"{name}: {listed(core.index, core, '{:,.0f}')} weights."
         claims.append(Claim("The core grows with the width.", here, bool(core.is_monotonic_increasing)))
-    for name, rows in _by_type(networks, variance) if len(variance) else []:
+    for name, rows in by_type(networks, variance) if len(variance) else []:
         for row in rows[rows["test"] == "one-way"].dropna(subset=["p"]).to_dict("records"):
             test = f"F({row['df']}, {row['df_residual']}) = {row['F']:.3g}, {p_relation(row['p'])}"
             here = f"{name}: {test}, η² = {row['eta_squared']:.2f}."
@@ -86,7 +84,7 @@ def core_grows(networks: Networks, tables: Tables) -> list[Claim]:
 
 def densities_overlap(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, rows in _by_type(networks, tables["effective_density"]):
+    for name, rows in by_type(networks, tables["effective_density"]):
         wide = rows[(rows["width"] > 0.1) & rows["std"].gt(0)]
         if len(wide) > 1:
             pairs = list(pairwise(wide.to_dict("records")))
@@ -109,14 +107,14 @@ def curves_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
         ("conv2", "adam"): "Conv-2 with Adam: pruning does not start from similar validation losses.",
     }
     claims = []
-    for name, group in _by_type(networks, networks.used):
+    for name, group in by_type(networks, networks.used):
         wide = group[group["width"] >= 0.5]
         paper = said.get(tuple(group[["architecture", "optimizer"]].iloc[0]))
         if paper is None or wide["width"].nunique() < 2:
             continue
         if group["architecture"].iloc[0] == "conv2":
             losses = wide.groupby("width")["validation_loss"].mean()
-            here = f"{name}: unpruned validation loss {_list(losses.index, losses, '{:.2f}')}."
+            here = f"{name}: unpruned validation loss {listed(losses.index, losses, '{:.2f}')}."
         else:
             curves = [np.mean(np.stack(list(rows)), axis=0) for _, rows in wide.groupby("width")[PRUNED]]
             apart = 100 * (np.max(curves, axis=0) - np.min(curves, axis=0)).max()
@@ -127,7 +125,7 @@ def curves_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
 
 def null_hypothesis_fails(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, rows in _by_type(networks, tables["effective_density"]):
+    for name, rows in by_type(networks, tables["effective_density"]):
         tested = rows.dropna(subset=["p_ttest"])
         if len(tested):
             values = "; ".join(f"{row['width']:g}×: {p_relation(row['p_ttest'])}" for _, row in tested.iterrows())
@@ -136,11 +134,11 @@ def null_hypothesis_fails(networks: Networks, tables: Tables) -> list[Claim]:
             paper = "Every width but 1× differs from the null hypothesis (unpaired t-test, p < 0.0001)."
             agrees = _significant(tested["p_ttest"], untested=bool(untested))
             claims.append(Claim(paper, f"{name}: {values}{untested}.", agrees))
-    for name, rows in _by_type(networks, tables["effective_density"]):
+    for name, rows in by_type(networks, tables["effective_density"]):
         known = rows.dropna(subset=["published_mean"])
         if len(known):
             inside = int(known["inside_published"].sum())
-            values = _list(known["width"], known["mean"] - known["published_mean"], "{:+.1f}")
+            values = listed(known["width"], known["mean"] - known["published_mean"], "{:+.1f}")
             here = f"{name}: inside at {inside} of {len(known)} widths; differences in points {values}."
             paper = "Table 2's effective densities (ours inside the published mean ± deviation)."
             claims.append(Claim(paper, here, inside == len(known)))
@@ -151,7 +149,7 @@ def he_is_denser(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
     for name, pairs in _glorot_and_he(networks, tables, "mean"):
         gap = pairs["he_uniform"] - pairs["glorot_uniform"]
-        here = f"{name}: He minus Glorot, in points: {_list(gap.index, gap, '{:+.1f}')}."
+        here = f"{name}: He minus Glorot, in points: {listed(gap.index, gap, '{:+.1f}')}."
         claims.append(Claim("He leads to a higher effective density than Glorot.", here, bool((gap > 0).all())))
         claims.append(Claim("The difference between He and Glorot is relatively small.", here))
         if len(gap) > 1:
@@ -175,88 +173,16 @@ def he_is_faster(networks: Networks, tables: Tables) -> list[Claim]:
 
 def mlps_are_accurate(networks: Networks, tables: Tables) -> list[Claim]:
     claims = []
-    for name, rows in _by_type(networks, tables["initializers"], "mlp"):
+    for name, rows in by_type(networks, tables["initializers"], "mlp"):
         lowest, n = rows["accuracy_min"].min(), rows["n"].sum()
         here = f"{name}: the least accurate of {n} has {lowest:.1f} %."
         claims.append(Claim("All MLPs end above 90 % validation accuracy.", here, bool(lowest > 90)))
     return claims
 
 
-def overlap_readings(networks: Networks, tables: Tables) -> list[Claim]:
-    claims = []
-    for name, rows in _by_type(networks, tables["overlap"]) if len(tables["overlap"]) else []:
-        known = rows.dropna(subset=["published"])
-        if len(known):
-            away = (known["mean"] - known["published"]).abs().groupby(known["reading"]).mean()
-            values = "; ".join(f"{reading}: {away[reading]:.1f}" for reading in OVERLAP_READINGS)
-            here = f"{name}: mean distance from the published values in points, by reading: {values}."
-            paper = "The overlap of its Tables 3 and 4 is |A∩B| over all weights, 16 % by chance."
-            claims.append(Claim(paper, here, bool(away.idxmin() == "common/all")))
-        by_chance = rows[rows["reading"] == "common/all"]
-        means = (
-            by_chance[by_chance["layer"].isin(["fc1", "fc2"])] if rows["architecture"].iloc[0] == "mlp" else by_chance
-        )
-        means = means.groupby("width")["mean"].mean()
-        layers = "mean of fc1 and fc2" if rows["architecture"].iloc[0] == "mlp" else "mean of the layers"
-        here = f"{name}: |A∩B| over all weights, {layers}: {_list(means.index, means, '{:.1f} %')}."
-        architecture, optimizer = rows[["architecture", "optimizer"]].iloc[0]
-        if architecture == "mlp":
-            paper = "MLP: more overlap than chance (16 %) at 0.1×, less for the first two layers when wider."
-            first_two = by_chance[by_chance["layer"].isin(["fc1", "fc2"])]
-            narrow, wide = (first_two[first_two["width"] <= 0.1], first_two[first_two["width"] >= 0.5])
-            both = len(narrow) and len(wide)
-            agrees = bool((narrow["mean"] > 16).all() and (wide["mean"] < 16).all()) if both else None
-            claims.append(Claim(paper, here, agrees))
-        elif (architecture, optimizer) == ("conv2", "adam"):
-            paper = "Conv-2 with Adam: more overlap than chance (16 %) in all layers."
-            claims.append(Claim(paper, here, bool((by_chance["mean"] > 16).all())))
-    return claims
-
-
-def wide_mlps_agree(networks: Networks, tables: Tables) -> list[Claim]:
-    return _distance_claims(networks, "mlp", "The widest MLPs form a cluster, the narrowest are very dissimilar.")
-
-
-def conv_functions_show_no_pattern(networks: Networks, tables: Tables) -> list[Claim]:
-    return _distance_claims(networks, "conv2", "No clear pattern tells the widths apart.")
-
-
-def activations_by_optimizer(networks: Networks, tables: Tables) -> list[Claim]:
-    claims = []
-    for name, rows in _by_type(networks, tables["activations"]) if len(tables["activations"]) else []:
-        means = rows.groupby("width")[["hoyer_mean", "selectivity_mean"]].mean()
-        if len(means) < 2:
-            continue
-        first, last = means.iloc[0], means.iloc[-1]
-        here = (
-            f"{name}: from {means.index[0]:g}× to {means.index[-1]:g}×, Hoyer sparsity {first['hoyer_mean']:.2f} to "
-            f"{last['hoyer_mean']:.2f}, selectivity {first['selectivity_mean']:.2f} to {last['selectivity_mean']:.2f}."
-        )
-        both = bool(last["hoyer_mean"] > first["hoyer_mean"] and last["selectivity_mean"] > first["selectivity_mean"])
-        # Park's networks are MLPs with one hidden layer.
-        told = rows["architecture"].iloc[0] == "mlp" and rows["optimizer"].iloc[0] != "sgd"
-        paper = "Width raises activation sparsity and selectivity with Adam and Adagrad; mixed with SGD (Park 2022)."
-        claims.append(Claim(paper, here, both if told else None))
-    return claims
-
-
-def _distance_claims(networks: Networks, architecture: str, paper: str) -> list[Claim]:
-    claims = []
-    for name, group in _by_type(networks, networks.used, architecture):
-        if architecture == "conv2" and group["optimizer"].iloc[0] != "adam":
-            continue
-        values = distances(group)
-        if len(values) > 1:
-            shares = _list(values.index, 100 * values, "{:.1f} %")
-            here = f"{name}: two networks of one width differ in being right on {shares} of images."
-            agrees = bool(values.iloc[-1] < values.iloc[0]) if architecture == "mlp" else None
-            claims.append(Claim(paper, here, agrees))
-    return claims
-
-
 def _glorot_and_he(networks: Networks, tables: Tables, column: str) -> list[tuple[str, pd.DataFrame]]:
     pairs = []
-    for name, rows in _by_type(networks, tables["initializers"]):
+    for name, rows in by_type(networks, tables["initializers"]):
         table = rows.pivot(index="width", columns="initializer", values=column)
         if {"glorot_uniform", "he_uniform"} <= set(table.columns):
             both = table[["glorot_uniform", "he_uniform"]].dropna()
@@ -265,9 +191,7 @@ def _glorot_and_he(networks: Networks, tables: Tables, column: str) -> list[tupl
     return pairs
 
 
-def _by_type(
-    networks: Networks, frame: pd.DataFrame, architecture: str | None = None
-) -> list[tuple[str, pd.DataFrame]]:
+def by_type(networks: Networks, frame: pd.DataFrame, architecture: str | None = None) -> list[tuple[str, pd.DataFrame]]:
     types = networks.types(frame if architecture is None else frame[frame["architecture"] == architecture])
     return [(type_name(networks, key), rows) for key, rows in types]
 
@@ -282,12 +206,12 @@ def _significant(values: Iterable[float], *, untested: bool = False) -> bool | N
 
 def _interaction(networks: Networks, tables: Tables, name: str) -> float | None:
     """p of the interaction of width and initializer on effective densities; None where it could not be tested."""
-    for own, rows in _by_type(networks, tables["anova"]) if len(tables["anova"]) else []:
+    for own, rows in by_type(networks, tables["anova"]) if len(tables["anova"]) else []:
         found = rows[(rows["test"] == "factorial, density") & (rows["factor"] == "width:initializer")]["p"].dropna()
         if own == name and len(found):
             return float(found.iloc[0])
     return None
 
 
-def _list(widths: pd.Series | pd.Index, values: pd.Series, form: str) -> str:
+def listed(widths: pd.Series | pd.Index, values: pd.Series, form: str) -> str:
     return ", ".join(f"{form.format(value)} at {width:g}×" for width, value in zip(widths, values, strict=True))

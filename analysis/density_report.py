@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from analysis import density_claims as claims
 from analysis import density_curves, density_functions, density_sizes
 from analysis import density_display as display
+from analysis import density_hypotheses as hypotheses
 from analysis.density import READING, Networks, prepare, type_name
 from analysis.density_claims import Tables
 from analysis.density_tables import tables
@@ -74,21 +75,21 @@ FIGURES: list[tuple[str, str, str, Picture, list[Says]]] = [
         "Figure 7. t-SNE of correctness vectors, MLP",
         "One dot a network, one data seed: near dots are right and wrong on the same validation images.",
         density_functions.mlp_functions,
-        [claims.wide_mlps_agree],
+        [hypotheses.wide_mlps_agree],
     ),
     (
         "figure_8_conv2_adam_functions",
         "Figure 8. t-SNE of correctness vectors, Conv-2 with Adam",
         "As Figure 7.",
         density_functions.conv_functions,
-        [claims.conv_functions_show_no_pattern],
+        [hypotheses.conv_functions_show_no_pattern],
     ),
     (
         "activations",
         "Activations (section 5.3)",
         "Hoyer sparsity of activations and class selectivity of units, by layer; bars are one standard deviation.",
         density_functions.activations,
-        [claims.activations_by_optimizer],
+        [hypotheses.activations_by_optimizer],
     ),
 ]
 
@@ -206,7 +207,7 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "Tables 3 and 4. Overlap of the smallest 40 % of weights before (A) and after (B) training, percent",
         "Glorot only, as in the paper. |A∩B| over all weights, as the paper defines it, is 40 % at most, and Table 4 "
         "has 59 %: so all readings stand here. Chance: what two independent masks would give.",
-        claims=claims.that_can_be_judged(networks, claims.overlap_readings(networks, named)),
+        claims=claims.that_can_be_judged(networks, hypotheses.overlap_readings(networks, named)),
         tables=display.overlap(networks, named["overlap"]),
     )
     readings = Section(
