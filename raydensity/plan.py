@@ -56,7 +56,7 @@ class Plan:
         table = Table(title=f"{self.study} · {self.scale}", title_justify="left")
         for name in ("data set", "architecture", "optimizer"):
             table.add_column(name)
-        for name in ("width", "networks", "done", "cohorts", "networks each", "GPU each", "time at most"):
+        for name in ("width", "networks", "done", "cohorts", "networks each", "GPU each", "slot time at most"):
             table.add_column(name, justify="right")
         cohorts: dict[tuple, list[Cohort]] = defaultdict(list)
         for cohort in self.cohorts:
