@@ -87,7 +87,13 @@ _COMMON = {
     "precision": "fp32",
 }
 REGIME: dict[tuple[str, str, str], dict[str, object]] = {
-    MLP: {**_COMMON, "learning_rate": 1e-3, "stopping": "loss_target", "stopping_loss": 0.2},
+    MLP: {
+        **_COMMON,
+        "learning_rate": 1e-3,
+        "stopping": "loss_target",
+        "stopping_split": "train",
+        "stopping_loss": 0.2,
+    },
     CONV_ADAM: {**_COMMON, "learning_rate": 2e-4, "max_epochs": 100},
     CONV_ADAGRAD: {**_COMMON, "learning_rate": 1e-1, "initial_accumulator": 0.1, "max_epochs": 25},
     RESNET: {**_COMMON, "learning_rate": 1e-2, "max_epochs": 90},

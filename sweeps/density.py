@@ -22,7 +22,7 @@ COMMON: dict[str, Any] = {
     "preprocessing": "unit",
     "batch_size": 32,
     "stopping": "validation_minimum",
-    "stopping_split": "validation",
+    "stopping_split": "train",  # the paper says "a loss of 0.2": this one fits its tables better, docs/fidelity.md
     "stopping_loss": 0.2,
     "initial_accumulator": 0.1,  # of Adagrad, as in Optax: with PyTorch's 0 the first step ruins Conv-2
     "precision": "fp32",
