@@ -225,6 +225,7 @@ def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
     wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
     first.send_signal(signal.SIGKILL)
     first.wait()
+    first.stdout.close()
     survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
     assert ledger.summary().num_rows < 16
 
