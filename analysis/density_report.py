@@ -52,7 +52,7 @@ FIGURES: list[tuple[str, str, str, Picture, list[Says]]] = [
     (
         "figure_4_density_distributions",
         "Figure 4. Distribution of effective density",
-        "Kernel density estimate per width, ticks are networks; ticks alone where there are fewer than five.",
+        "Kernel density estimate per width, ticks are networks; lines alone where a width has fewer than five.",
         density_sizes.distributions,
         [claims.densities_overlap],
     ),

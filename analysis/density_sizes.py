@@ -21,14 +21,20 @@ def distributions(networks: Networks) -> Figure:
     figure, axes = panels([type_name(networks, key) for key, _ in types])
     colors = width_colors(used["width"])
     for (axis,), (_, group) in zip(axes, types, strict=True):
+        smooth = (group.groupby("width")["density"].nunique() > 1) & (group.groupby("width").size() >= FEWEST)
         for width, rows in group.groupby("width"):
             percent = 100 * rows["density"]
-            axis.plot(percent, np.zeros(len(percent)), "|", color=colors[width], markersize=9, clip_on=False)
-            if len(percent) >= FEWEST and percent.nunique() > 1:
+            if smooth.any():
+                axis.plot(percent, np.zeros(len(percent)), "|", color=colors[width], markersize=9, clip_on=False)
+            else:
+                axis.vlines(percent, 0, 1, color=colors[width])
+            if smooth[width]:
                 sns.kdeplot(
                     x=percent, ax=axis, color=colors[width], fill=True, alpha=0.25, linewidth=1.6, clip=(0, 100)
                 )
         axis.set(xlabel="effective density (%)", ylabel="frequency (KDE)", xlim=(0, 100), ylim=(0, None))
+        if not smooth.any():
+            axis.set(ylabel="", yticks=[])
     width_legend(figure, used["width"])
     return figure
 

@@ -121,7 +121,7 @@ SPACES = {
         {**mlp(dataset="digits", learning_rate=0.1, max_epochs=60), **seeds(init=2, data=2)},
         {
             **conv2("adam", dataset="digits", learning_rate=2e-3, max_epochs=8, widths=FOUR[:3], initializers=GLOROT),
-            **SHORT_SEEDS,
+            **seeds(init=4, data=1),
         },
         {**resnet(dataset="digits", learning_rate=5e-2, max_epochs=12, widths=FOUR), **SHORT_SEEDS},
     ],
