@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -114,7 +115,7 @@ def report(runs: Runs, out: Path) -> Path:
         title="The Propensity for Density in Feed-forward Models: what the runs say",
         facts=_facts(runs, networks),
         warnings=_warnings(networks),
-        sections=sections,
+        sections=[replace(each, claims=claims.that_can_be_judged(networks, each.claims)) for each in sections],
     )
 
 
@@ -175,7 +176,7 @@ def _warnings(networks: Networks) -> list[str]:
 def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
     sections = []
     for name, title, text, picture, says in FIGURES:
-        said = claims.that_can_be_judged(networks, [claim for one in says for claim in one(networks, named)])
+        said = [claim for one in says for claim in one(networks, named)]
         papers = [claim.paper for claim in said]
         said.sort(key=lambda claim: papers.index(claim.paper))
         try:
@@ -195,7 +196,7 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "Mean ± standard deviation. Under the null hypothesis the core is as large as that of the twin of width 1 "
         "with the same seeds and initializer, by Table 1's count; at most 100, and where all of it is 100, any "
         "density below differs. Student's unpaired t-test, two-tailed.",
-        claims=claims.that_can_be_judged(networks, claims.null_hypothesis_fails(networks, named)),
+        claims=claims.null_hypothesis_fails(networks, named),
         tables={"": display.densities(networks, named["effective_density"])},
     )
     variance = Section(
@@ -207,7 +208,7 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "Tables 3 and 4. Overlap of the smallest 40 % of weights before (A) and after (B) training, percent",
         "Glorot only, as in the paper. |A∩B| over all weights, as the paper defines it, is 40 % at most, and Table 4 "
         "has 59 %: so all readings stand here. Chance: what two independent masks would give.",
-        claims=claims.that_can_be_judged(networks, hypotheses.overlap_readings(networks, named)),
+        claims=hypotheses.overlap_readings(networks, named),
         tables=display.overlap(networks, named["overlap"]),
     )
     readings = Section(

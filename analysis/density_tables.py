@@ -61,7 +61,8 @@ def effective_density_table(networks: Networks) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows).merge(published.effective_density(), on=[*MODEL_TYPE, "width"], how="left")
     table = _inside_published(table)
-    return table[[*(name for name in table.columns if name != "accuracy"), "accuracy"]]
+    table["accuracy"] = table.pop("accuracy")  # behind the published values
+    return table
 
 
 def anova_table(networks: Networks) -> tuple[pd.DataFrame, list[str]]:

@@ -59,7 +59,6 @@ class Cohort:
         faster_stacked = isinstance(first.architecture, MLP) or self.device.type != "cpu"
         self.stacked = faster_stacked if stacked is None else stacked
         self.ghost = self.stacked and self.device.type == "cpu"
-        self.rows = max(self.size, 2) if self.ghost else self.size
         self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
             self.model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
@@ -74,6 +73,11 @@ class Cohort:
             state |= {name: torch.ones(b.shape[1:]) for name, b in self.buffers.items() if name.endswith("running_var")}
             self.load(index, state)
         self._make_leaves()
+
+    @property
+    def rows(self) -> int:
+        """R: the networks, and the ghost beside a single one."""
+        return max(self.size, 2) if self.ghost else self.size
 
     def _allocate(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Zeros [R, *shape]; the matrices of dense layers are stored [R, in, out], which their products read faster.
@@ -134,7 +138,6 @@ class Cohort:
         """Drop all networks but `indices`; `slots` are further stacks (of an optimiser), shrunk in place with them."""
         assert indices
         self.size = len(indices)
-        self.rows = max(self.size, 2) if self.ghost else self.size
         chosen = torch.tensor([*indices, *indices[:1]][: self.rows], device=self.device)
         for stack in (self.parameters, self.buffers, *slots):
             for name, old in stack.items():

@@ -211,12 +211,11 @@ def test_the_report_says_what_was_run_and_what_the_paper_claims(paper_report):
     for text in (
         "scale paper",
         "a" * 20,
-        "68 used of 68",
         "0123456789ab",
         "A 0.1× MLP can lose about 30 %",
         "70.6 ± 3.6",
     ):
-        assert text in page or text == "68 used of 68"
+        assert text in page
     assert f"{len(PAPER)} used of {len(PAPER)} trained" in page
     # The made networks are not the paper's in seeds and epochs: the report says so of each type, and nothing else.
     assert page.count('class="warning"') == page.count("Not as in the paper: ") == 4
