@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from pathlib import Path
 
 import raydensity  # noqa: F401 (it settles what MLflow reads when it is imported)
 
 
 def reports() -> list[str]:
-    """The studies that have an analysis: each is a module `<study>_report` with `report(runs, out) -> Path`."""
-    return [m.name.removesuffix("_report") for m in pkgutil.iter_modules(__path__) if m.name.endswith("_report")]
+    """The studies that have an analysis: a study's is the module `analysis/<study>/report.py`.
+
+    It has `report(runs, out) -> Path`, and may have `COLUMNS`: the columns of the record that it reads, all by default.
+    """
+    return sorted(path.parent.name for path in Path(__file__).parent.glob("*/report.py"))
 
 
 def analyse(study: str, *, out: Path, tracking_uri: str, scale: str | None = None, sweep: str | None = None) -> Path:
@@ -25,8 +27,10 @@ def analyse(study: str, *, out: Path, tracking_uri: str, scale: str | None = Non
     # MLflow, pandas and statsmodels take seconds to import: only where they are used.
     from analysis.runs import pull
 
-    runs = pull(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep)
+    module = importlib.import_module(f"analysis.{study}.report")
+    columns = getattr(module, "COLUMNS", None)
+    runs = pull(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep, columns=columns)
     try:
-        return importlib.import_module(f"analysis.{study}_report").report(runs, out)
+        return module.report(runs, out)
     except OSError as error:
         raise ValueError(f"cannot write the report to {out}: {error}") from error

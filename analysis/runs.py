@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +22,16 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from raydensity import mlflow_store as store
+from raydensity.record import SCHEMA
 
 
 @dataclass(frozen=True)
 class Runs:
     """One sweep and its networks.
 
-    `networks` has the columns of `raydensity.record.SCHEMA`, one row a network, ordered by network id so that no sum
-    depends on how networks were packed into cohorts. `planned` is how many networks the sweep's grid has.
+    `networks` has the columns of `raydensity.record.SCHEMA` that were asked for, one row a network, ordered by network
+    id so that no sum depends on how networks were packed into cohorts. `planned` is how many networks the sweep's grid
+    has.
     """
 
     study: str
@@ -40,12 +42,24 @@ class Runs:
     networks: pd.DataFrame
 
 
-def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str | None = None) -> Runs:
+def pull(
+    study: str,
+    *,
+    tracking_uri: str,
+    scale: str | None = None,
+    sweep: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Runs:
     """The latest sweep of a study, or the latest of that `scale`, or the one with the id `sweep`.
+
+    Of the records their ids and these `columns` are read (None: all). A column that a record lacks, as one written by
+    an older version may, arrives as if it had not been measured.
 
     Raises ValueError where the tracker cannot be reached, or knows no such study, sweep or networks.
     """
     check_reachable(tracking_uri)
+    names = SCHEMA.names if columns is None else list(dict.fromkeys(["network_id", *columns]))
+    schema = pa.schema([SCHEMA.field(name) for name in names])
     try:
         client = MlflowClient(tracking_uri)
         experiment = client.get_experiment_by_name(study)
@@ -60,13 +74,15 @@ def pull(study: str, *, tracking_uri: str, scale: str | None = None, sweep: str 
         cohorts = store.newest_last(store.search(client, experiment.experiment_id, finished))
         planned = set(wanted.to_pylist())
         # The newest first: of a network that several hold, the first row stays.
-        records = [_read(run, store.RECORD, tracking_uri) for run in reversed(cohorts) if _may_hold(run, planned)]
+        holding = [run for run in reversed(cohorts) if _may_hold(run, planned)]
+        records = [_read(run, store.RECORD, tracking_uri, names) for run in holding]
     except (MlflowException, SQLAlchemyError) as error:
         raise ValueError(f"tracker {tracking_uri} cannot be used: {str(error).splitlines()[0]}") from error
     tags = chosen.data.tags
     if not records:
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
-    table = pa.concat_tables(records, promote_options="default")
+    # The schema leads, so that every column is there, with its type, whatever the records have.
+    table = pa.concat_tables([schema.empty_table(), *records], promote_options="default")
     table = table.filter(pc.is_in(table["network_id"], wanted))
     if not len(table):
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
@@ -132,7 +148,8 @@ def _may_hold(run: Run, networks: set[str]) -> bool:
     return not holds or not holds.isdisjoint(networks)
 
 
-def _read(run: Run, name: str, tracking_uri: str, columns: list[str] | None = None) -> pa.Table:
+def _read(run: Run, name: str, tracking_uri: str, columns: list[str]) -> pa.Table:
+    """Those of the columns that a parquet artifact has."""
     with _artifact(run, name, tracking_uri) as path:
         try:
             # The bytes are read before the folder of a download goes, and a plain file needs no dataset machinery.

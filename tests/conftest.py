@@ -16,3 +16,23 @@ def data_root() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: RAYDENSITY_DATA is not set and {folder} does not exist")
     return folder
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """An empty ledger of the study "density"."""
+    from tracked import ledger_of  # MLflow takes seconds to import: only where it is used
+
+    return ledger_of(tmp_path)
+
+
+@pytest.fixture
+def tracked(tmp_path, ledger):
+    """A cohort in a store: the URI of the store, the record, the tracker of the sweep."""
+    from synthetic import new_store
+    from tracked import cohort_of, opened
+
+    uri, table = new_store(tmp_path), cohort_of()
+    tracker = opened(uri, table)
+    tracker.track(ledger.write(table), table)
+    return uri, table, tracker

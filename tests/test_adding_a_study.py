@@ -17,8 +17,9 @@ def test_the_example_of_the_guide_runs(tmp_path):
     for package in ("raydensity", "sweeps", "analysis"):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", (ROOT / "docs" / "adding-a-study.md").read_text(), re.DOTALL)
-    assert [path for path, _ in blocks] == ["sweeps/batch_size.py", "analysis/batch_size_report.py"]
+    assert [path for path, _ in blocks] == ["sweeps/batch_size.py", "analysis/batch_size/report.py"]
     for path, code in blocks:
+        (checkout / path).parent.mkdir(exist_ok=True)
         (checkout / path).write_text(code)
 
     def command(*arguments):

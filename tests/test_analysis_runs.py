@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from synthetic import grid, network, new_store, records, write_sweep
@@ -17,6 +18,7 @@ from analysis import analyse
 from analysis.runs import pull
 from raydensity import mlflow_store, tracking
 from raydensity.command import tracking_uri
+from raydensity.record import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def test_a_folder_whose_name_looks_like_a_uri(tmp_path, monkeypatch):
 
 
 def test_the_analysis_loads_nothing_that_trains():
-    code = "import sys, analysis.runs, analysis.density_report; print({'ray', 'torch'} & set(sys.modules))"
+    code = "import sys, analysis.runs, analysis.density.report; print({'ray', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
 
@@ -139,6 +141,26 @@ def test_missing_lists_arrive_empty(tmp_path):
     write_sweep(uri, records([network(spec, **bare) for spec in grid(widths=(1,))]))
     row = pull("density", tracking_uri=uri).networks.iloc[0]
     assert [len(row[column]) for column in bare] == [0] * 7
+
+
+def test_columns_that_are_asked_for_arrive_alone(store):
+    uri, first, _ = store
+    whole = pull("density", tracking_uri=uri, sweep=first).networks
+    some = pull("density", tracking_uri=uri, sweep=first, columns=["width", "overlap"]).networks
+    assert list(whole.columns) == SCHEMA.names
+    pd.testing.assert_frame_equal(some, whole[["network_id", "width", "overlap"]])
+
+
+@pytest.mark.parametrize("columns", [None, ["overlap", "test_accuracy", "width"]])
+def test_a_column_that_older_records_lack_arrives_empty(tmp_path, columns):
+    uri = new_store(tmp_path)
+    old, new = (records([network(spec) for spec in grid(widths=(width,))]) for width in (1, 2))
+    write_sweep(uri, [*(table.drop_columns(["test_accuracy", "overlap"]) for table in old), *new])
+    frame = pull("density", tracking_uri=uri, columns=columns).networks
+    lacking = frame["width"] == 1
+    assert lacking.sum() == 8
+    assert list(frame["test_accuracy"].isna()) == list(lacking)
+    assert list(frame["overlap"].map(len) == 0) == list(lacking)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from analysis import published
+from analysis.density import published
 
 
 def mlp_count(width):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.published import MODEL_TYPE
+from analysis.density.published import MODEL_TYPE
 from analysis.runs import Runs
 from analysis.statistics import null_density
 from raydensity.measures.effective_density import Reading, effective_density

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.density import Networks, type_name
+from analysis.density.networks import Networks, type_name
 from analysis.figures import INITIALIZERS, CannotDraw, panels, width_colors, width_legend
 
 FEWEST = 5  # networks whose density a smooth curve may stand for

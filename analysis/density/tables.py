@@ -8,9 +8,9 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from analysis import published
-from analysis.density import Networks, densities, exploded, paper_rank, type_name
-from analysis.published import MODEL_TYPE
+from analysis.density import published
+from analysis.density.networks import Networks, densities, exploded, paper_rank, type_name
+from analysis.density.published import MODEL_TYPE
 from analysis.statistics import anova, unpaired_t_test
 from raydensity.measures.effective_density import Reading, Score, Step
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.density import SETTINGS, Networks, type_name
-from analysis.density_tables import OVERLAP_READINGS
+from analysis.density.networks import SETTINGS, Networks, type_name
+from analysis.density.tables import OVERLAP_READINGS
 from analysis.report import mean_and_deviation, number, p_value
 
 CHANCE = ["16", "40", "25", "60"]  # percent, for two independent masks of 40 %

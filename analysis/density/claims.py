@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.density import Networks, type_name
-from analysis.published import is_short
+from analysis.density.networks import Networks, type_name
+from analysis.density.published import is_short
 from analysis.report import Claim, mean_and_deviation, p_relation
 from analysis.statistics import overlapping_share
 

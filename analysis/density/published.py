@@ -1,4 +1,4 @@
-"""What the papers printed, as data. Percentages stay percentages, as in the tables."""
+"""What the density paper printed, as data. Percentages stay percentages, as in the tables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CONV_ADAGRAD = ("cifar10", "conv2", "adagrad")
 RESNET = ("cifar10", "resnet", "sgd")
 MODEL_TYPE = ["dataset", "architecture", "optimizer"]
 
-# Density paper, Table 1: "parameters between the first layer and output layer", by width.
+# Table 1: "parameters between the first layer and output layer", by width.
 TABLE_1: dict[tuple[str, str], dict[float, int]] = {
     ("mnist", "mlp"): {0.1: 23_920, 0.5: 125_600, 1: 266_200, 2: 592_400, 5: 1_931_000},
     ("cifar10", "conv2"): {0.1: 536_963, 0.5: 11_388_288, 1: 43_780_864, 2: 171_578_880},
     ("cifar10", "resnet"): {0.1: 27_762, 0.5: 221_586, 1: 443_122, 2: 886_194},
 }
 
-# Density paper, Table 2, percent, by width: null-hypothesis mean and deviation, observed mean and deviation.
+# Table 2, percent, by width: null-hypothesis mean and deviation, observed mean and deviation.
 # The null deviation of the MLP at 0.5x, 0.8, is as printed and cannot be right: 43.3 +- 4.6 at 1x, scaled and capped at
 # 100 as in section 4.2, deviates by about 8.
 TABLE_2: dict[tuple[str, str, str], dict[float, tuple[float, float, float, float]]] = {
@@ -49,7 +49,7 @@ TABLE_2: dict[tuple[str, str, str], dict[float, tuple[float, float, float, float
     },
 }
 
-# Density paper, Tables 3 and 4, percent: overlap of the smallest 40 % before and after training, by width and layer.
+# Tables 3 and 4, percent: overlap of the smallest 40 % before and after training, by width and layer.
 TABLES_3_AND_4: dict[tuple[str, str, str], tuple[tuple[str, ...], dict[float, tuple[float, ...]]]] = {
     MLP: (
         ("fc1", "fc2", "proj"),
@@ -73,7 +73,7 @@ TABLES_3_AND_4: dict[tuple[str, str, str], tuple[tuple[str, ...], dict[float, tu
 }
 
 
-# How the density paper trained (section 3.1), as columns of the record. What it does not say (batch size,
+# How the paper trained (section 3.1), as columns of the record. What it does not say (batch size,
 # preprocessing, precision) is the default of ours; MLPs train to a loss, however long that takes.
 _COMMON = {
     "preprocessing": "unit",

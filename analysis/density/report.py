@@ -10,18 +10,24 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis import density_claims as claims
-from analysis import density_curves, density_functions, density_sizes
-from analysis import density_display as display
-from analysis import density_hypotheses as hypotheses
-from analysis.density import READING, Networks, prepare, type_name
-from analysis.density_claims import Tables
-from analysis.density_tables import tables
+from analysis.density import claims, curves, display, functions, hypotheses, sizes
+from analysis.density.claims import Tables
+from analysis.density.networks import READING, SEEDS, SETTINGS, Networks, prepare, type_name
+from analysis.density.published import MODEL_TYPE, TABLE_2, unlike_the_paper
+from analysis.density.tables import tables
 from analysis.figures import CannotDraw, draw
-from analysis.published import TABLE_2, unlike_the_paper
 from analysis.report import Claim, Section, write
 from analysis.runs import Runs
 
+COLUMNS = [  # of the record, that anything here reads
+    *(*MODEL_TYPE, "width", "initializer", *SEEDS, *SETTINGS),
+    *("status", "converged", "stopped_epoch", "validation_loss", "validation_accuracy"),
+    *("parameters", "weights", "table1_count"),
+    *("curve_epoch", "curve_validation_loss", "curve_validation_accuracy"),
+    *("prune_removed", "prune_weights_left", "prune_validation_accuracy", "prune_validation_loss"),
+    *("overlap", "activations", "correctness", "validation_size"),
+    *("git_commit", "git_dirty"),
+]
 UNTRAINED = 0.5  # validation accuracy below which a type's densities are not worth reading
 
 Picture = Callable[[Networks], Figure]
@@ -33,63 +39,63 @@ FIGURES: list[tuple[str, str, str, Picture, list[Says]]] = [
         "figure_1_validation_accuracy",
         "Figure 1. Validation accuracy during training",
         "Mean over networks; the band is one standard deviation. A network that has stopped keeps its last value.",
-        density_curves.training_accuracy,
+        curves.training_accuracy,
         [claims.mlps_are_accurate],
     ),
     (
         "figure_2_validation_loss",
         "Figure 2. Validation loss during training",
         "As Figure 1. Crosses: mean epoch whose weights were kept, and mean loss there.",
-        density_curves.training_loss,
+        curves.training_loss,
         [claims.he_is_faster],
     ),
     (
         "figure_3_pruning_trajectories",
         "Figure 3. Accuracy while the smallest weights of each layer are removed",
         "Mean over networks; the band is one standard deviation. No retraining.",
-        density_curves.pruning,
+        curves.pruning,
         [claims.underparametrized, claims.overparametrized, claims.curves_by_optimizer],
     ),
     (
         "figure_4_density_distributions",
         "Figure 4. Distribution of effective density",
         "Kernel density estimate per width, ticks are networks; lines alone where a width has fewer than five.",
-        density_sizes.distributions,
+        sizes.distributions,
         [claims.densities_overlap],
     ),
     (
         "figure_5_absolute_sizes",
         "Figure 5. Size of the architecture and of its core",
         "Weights in Table 1's way of counting, on a logarithmic scale; bars are one standard deviation.",
-        density_sizes.absolute_sizes,
+        sizes.absolute_sizes,
         [claims.pruned_is_larger_than_unpruned, claims.core_grows],
     ),
     (
         "figure_6_initializers",
         "Figure 6. Effective density by initializer",
         "Dots are means, bars one standard deviation.",
-        density_sizes.initializers,
+        sizes.initializers,
         [claims.he_is_denser],
     ),
     (
         "figure_7_mlp_functions",
         "Figure 7. t-SNE of correctness vectors, MLP",
         "One dot a network, one data seed: near dots are right and wrong on the same validation images.",
-        density_functions.mlp_functions,
+        functions.mlp_functions,
         [hypotheses.wide_mlps_agree],
     ),
     (
         "figure_8_conv2_adam_functions",
         "Figure 8. t-SNE of correctness vectors, Conv-2 with Adam",
         "As Figure 7.",
-        density_functions.conv_functions,
+        functions.conv_functions,
         [hypotheses.conv_functions_show_no_pattern],
     ),
     (
         "activations",
         "Activations (section 5.3)",
         "Hoyer sparsity of activations and class selectivity of units, by layer; bars are one standard deviation.",
-        density_functions.activations,
+        functions.activations,
         [hypotheses.activations_by_optimizer],
     ),
 ]
@@ -107,9 +113,9 @@ def report(runs: Runs, out: Path) -> Path:
     for name, table in named.items():
         table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
     settings = Section("What was trained, and how", tables={"": display.settings(networks)})
-    densities, variance, overlap, readings, sizes = _table_sections(networks, named, notes)
+    densities, variance, overlap, readings, parameters = _table_sections(networks, named, notes)
     figures = _figure_sections(networks, named, out / "figures")
-    sections = [settings, densities, *figures[:6], variance, overlap, *figures[6:], readings, sizes]
+    sections = [settings, densities, *figures[:6], variance, overlap, *figures[6:], readings, parameters]
     return write(
         out / "report.html",
         title="The Propensity for Density in Feed-forward Models: what the runs say",
@@ -217,10 +223,10 @@ def _table_sections(networks: Networks, named: Tables, notes: list[str]) -> list
         "or the last passing step.",
         tables={"": display.readings(networks, named["readings"])},
     )
-    sizes = Section(
+    parameters = Section(
         "Table 1. Sizes",
         "True count: all trainable numbers; weights: those that are pruned (the kernels). Table 1's way of counting "
         "differs from both for convolutions.",
         tables={"": display.parameters(named["parameters"])},
     )
-    return [densities, variance, overlap, readings, sizes]
+    return [densities, variance, overlap, readings, parameters]

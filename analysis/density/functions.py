@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
-from analysis.density import Networks, exploded, type_name
+from analysis.density.networks import Networks, exploded, type_name
 from analysis.figures import INITIALIZERS, CannotDraw, panels, width_colors, width_legend
 from analysis.statistics import mean_pairwise_distance
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.density import Networks, type_name
+from analysis.density.networks import Networks, type_name
 from analysis.figures import panels, width_colors, width_legend
 
 

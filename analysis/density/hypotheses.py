@@ -1,11 +1,11 @@
-"""What section 5 of the density paper says of its three hypotheses, and what the runs say: as in density_claims.py."""
+"""What section 5 of the density paper says of its three hypotheses, and what the runs say: as in claims.py."""
 
 from __future__ import annotations
 
-from analysis.density import Networks
-from analysis.density_claims import Tables, by_type, listed
-from analysis.density_functions import distances
-from analysis.density_tables import OVERLAP_READINGS
+from analysis.density.claims import Tables, by_type, listed
+from analysis.density.functions import distances
+from analysis.density.networks import Networks
+from analysis.density.tables import OVERLAP_READINGS
 from analysis.report import Claim
 
 
