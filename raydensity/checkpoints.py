@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from raydensity.cohort import State
 
+PARTS = ("kept", "current", "slots", "masks", "rewind")
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
@@ -24,7 +25,8 @@ class Progress:
     """One network in training, after `epoch` epochs and `step` steps of the next, with that epoch's sums so far.
 
     `kept` is the state that pruning will see (None: none yet, or diverged), from epoch `kept_epoch`; `current` and
-    `slots` are parameters, buffers and optimiser slots to go on from, dropped once the network is done.
+    `slots` are parameters, buffers and optimiser slots to go on from, and `rewind` those to go back to, dropped once
+    the network is done. `masks` are those of `current`, then those of `kept`; None for a network that is whole.
     """
 
     epoch: int = 0
@@ -35,10 +37,12 @@ class Progress:
     diverged: bool = False
     converged: bool = False
     kept_epoch: int = 0
-    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    curves: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in CURVES})
     kept: State | None = None
     current: State | None = None
     slots: State | None = None
+    masks: State | None = None
+    rewind: State | None = None
 
 
 def path_of(folder: Path, network_id: str) -> Path:
@@ -51,10 +55,10 @@ def save(folder: Path, network_id: str, progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         f"{part}:{name}": tensor.detach().cpu().contiguous()
-        for part in ("kept", "current", "slots")
+        for part in PARTS
         for name, tensor in (getattr(progress, part) or {}).items()
     }
-    facts = {key: value for key, value in vars(progress).items() if key not in ("kept", "current", "slots")}
+    facts = {key: value for key, value in vars(progress).items() if key not in PARTS}
     target = path_of(folder, network_id)
     temporary = target.with_suffix(f".{os.getpid()}.partial")
     save_file(tensors, temporary, metadata={"progress": json.dumps(facts)})
@@ -66,14 +70,13 @@ def load(folder: Path, network_id: str, device: torch.device) -> Progress:
     path = path_of(folder, network_id)
     if not path.exists():
         return Progress()
-    parts: dict[str, State] = {"kept": {}, "current": {}, "slots": {}}
+    parts: dict[str, State] = {part: {} for part in PARTS}
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             facts = json.loads(file.metadata()["progress"])
             for key in file.keys():  # noqa: SIM118 - the file is no mapping
                 part, name = key.split(":", 1)
                 parts[part][name] = file.get_tensor(key)
-        kept, current, slots = (parts[part] or None for part in ("kept", "current", "slots"))
-        return Progress(**facts, kept=kept, current=current, slots=slots)
+        return Progress(**facts, **{part: state or None for part, state in parts.items()})  # type: ignore[arg-type]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return Progress()

@@ -2,11 +2,15 @@
 
 Legend of shapes: N networks, R rows of the stack (R >= N), B images a batch, C classes.
 
-A cohort runs in one of three ways, which callers never see:
+A cohort runs in one of four ways, which callers never see:
 
-- dense networks in fp32: the batched products of `dense.py`, written out;
+- dense networks with one logit and gradient descent, on a CPU: the compiled steps of `compiled.py`;
+- other dense networks in fp32: the batched products of `dense.py`, written out;
 - anything else on a GPU, and dense networks in bf16: `torch.func.vmap` runs the plain module over the stack;
 - convolutions on a CPU: one network after the other, on views of the stack, which is twice as fast there.
+
+Sparse networks have masks, one a parameter; what is masked is zero and stays so. The compiled steps leave it out of
+all they compute.
 
 Results do not depend on the packing. On a CPU they are bit-equal, for which a stack never has fewer than two rows
 (a ghost of the first fills up: a single network runs the same kernels) and batches and hidden layers of dense networks
@@ -17,18 +21,19 @@ choose kernels by size, and equality holds to rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from raydensity import dense, models
-from raydensity.initializers import initial_parameters
+from raydensity import compiled, dense, models
+from raydensity.initializers import starting_parameters
+from raydensity.losses import answers, cross_entropy, mean_cross_entropy
 from raydensity.models.mlp import DenseNetwork
-from raydensity.spec import MLP, NetworkSpec
+from raydensity.published_weights import Weights
+from raydensity.spec import MLP, SGD, NetworkSpec
 
 ALIGNMENT = 16  # float32 numbers in 64 bytes
 
@@ -39,25 +44,30 @@ class Cohort:
     """The networks of `specs` (all of one `cohort_key`) on one device, freshly initialised.
 
     `parameters` and `buffers` map names to stacked tensors [R, ...]; `gradients` is filled by `loss_and_gradients`.
-    `stacked` forces batched products or a loop over networks; by default the faster one for the device.
+    `masks` are stacked like the parameters (bool, False: masked), None for networks that are not sparse. `published`
+    has the weights that specs name by digest; `rewind_point` (parameters and buffers, stacked) is what lottery tickets
+    go back to. `stacked` forces batched products or a loop over networks; by default
+    the fastest way for the device is taken.
     """
 
     def __init__(
         self,
         specs: Sequence[NetworkSpec],
         *,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int, ...],
         classes: int,
         device: torch.device | str = "cpu",
         stacked: bool | None = None,
+        published: Mapping[str, Weights] | None = None,
     ) -> None:
         assert len({spec.cohort_key for spec in specs}) == 1, "networks of one cohort must share their cohort_key"
         first = specs[0]
         self.size = len(specs)
         self.device = torch.device(device)
         self.precision = first.training.precision
+        self.compiled = stacked is None and can_be_compiled(first, classes=classes, device=self.device)
         faster_stacked = isinstance(first.architecture, MLP) or self.device.type != "cpu"
-        self.stacked = faster_stacked if stacked is None else stacked
+        self.stacked = not self.compiled and (faster_stacked if stacked is None else stacked)
         self.ghost = self.stacked and self.device.type == "cpu"
         self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
@@ -68,8 +78,10 @@ class Cohort:
         self.parameters = {name: self._allocate(tuple(p.shape), p.dtype) for name, p in self.model.named_parameters()}
         self.buffers = {name: self._allocate(tuple(b.shape), b.dtype) for name, b in self.model.named_buffers()}
         self.gradients: State = {}
+        self.masks: State | None = None
+        self.rewind_point: State | None = None
         for index, spec in enumerate(specs):
-            state = initial_parameters(self.shapes, spec.initializer, spec.init_seed)
+            state = starting_parameters(self.shapes, spec, published or {})
             state |= {name: torch.ones(b.shape[1:]) for name, b in self.buffers.items() if name.endswith("running_var")}
             self.load(index, state)
         self._make_leaves()
@@ -86,7 +98,7 @@ class Cohort:
         """
         if len(shape) == 2 and self.stacked:
             return torch.zeros(self.rows, shape[1], shape[0], dtype=dtype, device=self.device).transpose(1, 2)
-        if self.stacked:
+        if self.stacked or self.compiled:
             return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
         length = math.prod(shape)
         whole = torch.zeros(self.rows, length + -length % ALIGNMENT, dtype=dtype, device=self.device)
@@ -94,7 +106,9 @@ class Cohort:
 
     def _make_leaves(self) -> None:
         """Prepare the gradients: stacked, or in a loop views of the stack, one leaf of autograd a network."""
-        if self.written_out:
+        if self.compiled:
+            self.gradients = {}  # made when asked for: the compiled steps need none
+        elif self.written_out:
             self.gradients = {name: torch.empty_like(p) for name, p in self.parameters.items()}
         elif self.stacked:
             self.parameters = {name: p.detach().requires_grad_() for name, p in self.parameters.items()}
@@ -126,12 +140,62 @@ class Cohort:
     @torch.no_grad()
     def load(self, index: int, state: State) -> None:
         """Overwrite one network with a state as `state` gives it; names that it lacks stay as they are."""
+        self._load(index, state, {**self.parameters, **self.buffers})
+
+    def _load(self, index: int, state: State, stack: State) -> None:
         for name, value in state.items():
-            target = self.weights(name) if name in self.shapes else self.buffers[name]
+            target = self.weights(name, stack[name].detach()) if name in self.shapes else stack[name]
             target[index].copy_(value)
         if index == 0 and self.rows > self.size:
-            for stacked in (*self.parameters.values(), *self.buffers.values()):
+            for stacked in stack.values():
                 stacked.detach()[1].copy_(stacked.detach()[0])
+
+    @torch.no_grad()
+    def mark_rewind_point(self) -> None:
+        """Note parameters and buffers as they are."""
+        everything = (*self.parameters.items(), *self.buffers.items())
+        self.rewind_point = {name: self._copy(tensor.detach()) for name, tensor in everything}
+
+    def _copy(self, stacked: Tensor) -> Tensor:
+        return self._allocate(tuple(stacked.shape[1:]), stacked.dtype).copy_(stacked)
+
+    @torch.no_grad()
+    def load_rewind_point(self, index: int, state: State) -> None:
+        """One network's part of the rewind point, as `rewind_state` gave it."""
+        if self.rewind_point is None:
+            self.mark_rewind_point()
+        self._load(index, state, self.rewind_point or {})
+
+    def rewind_state(self, index: int) -> State | None:
+        """Copy of one network's part of the rewind point, in exact shapes."""
+        if self.rewind_point is None:
+            return None
+        point = self.rewind_point
+        return {n: (self.weights(n, t) if n in self.shapes else t)[index].clone() for n, t in point.items()}
+
+    @torch.no_grad()
+    def set_masks(self, masks: State) -> None:
+        """Make the networks sparse: masks [N, *shape] (bool) by parameter name, those that lack stay whole."""
+        if self.masks is None:
+            self.masks = {name: self._allocate(tuple(p.shape[1:]), torch.bool) for name, p in self.parameters.items()}
+        for name, stacked in self.masks.items():
+            self.weights(name, stacked)[:] = masks.get(name, torch.ones((), dtype=torch.bool, device=self.device))
+            if self.rows > self.size:
+                stacked[1].copy_(stacked[0])
+        self.apply_masks(self.parameters)
+
+    @torch.no_grad()
+    def apply_masks(self, stack: State) -> None:
+        """Set to zero what is masked, in the parameters or in tensors stacked like them."""
+        for name, mask in (self.masks or {}).items():
+            stack[name].detach().mul_(mask)
+
+    def mask(self, index: int) -> State | None:
+        """Copy of one network's masks, by name and in exact shapes."""
+        if self.masks is None:
+            return None
+        masks = self.masks
+        return {name: self.weights(name, masks[name])[index].clone() for name in self.shapes}
 
     @torch.no_grad()
     def keep(self, indices: Sequence[int], *slots: State) -> None:
@@ -139,7 +203,7 @@ class Cohort:
         assert indices
         self.size = len(indices)
         chosen = torch.tensor([*indices, *indices[:1]][: self.rows], device=self.device)
-        for stack in (self.parameters, self.buffers, *slots):
+        for stack in (self.parameters, self.buffers, self.masks or {}, self.rewind_point or {}, *slots):
             for name, old in stack.items():
                 new = self._allocate(tuple(old.shape[1:]), old.dtype)
                 stack[name] = new.copy_(old.detach()[chosen])
@@ -172,6 +236,14 @@ class Cohort:
         images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
         `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`.
         """
+        if self.compiled:
+            self.gradients = {name: torch.empty_like(p) for name, p in self.parameters.items()}
+            inputs = images.flatten(2).transpose(1, 2).contiguous()
+            into = self.compiled_layers(self.gradients)
+            losses, right = compiled.gradients(
+                self.compiled_layers(self.parameters), into, images=inputs, labels=labels.float().contiguous()
+            )
+            return losses, right
         images = self._align(images)
         if self.written_out:
             x, labels = self._fill(images).flatten(2), self._fill(labels)
@@ -184,7 +256,7 @@ class Cohort:
             losses = cross_entropy(logits, labels).mean(1)
             gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
-            return losses.detach()[: self.size], (logits.argmax(2) == labels).sum(1)[: self.size]
+            return losses.detach()[: self.size], (answers(logits) == labels).sum(1)[: self.size]
         each_loss, each_correct = zip(*self._loop(images, labels), strict=True)
         return torch.stack(each_loss), torch.stack(each_correct)
 
@@ -195,9 +267,9 @@ class Cohort:
             gradient.zero_()
         for row, leaves in enumerate(self._leaves):
             logits = self._call(leaves, {name: b[row] for name, b in self.buffers.items()}, channels_last(images[row]))
-            loss = F.cross_entropy(logits, labels[row])
+            loss = mean_cross_entropy(logits, labels[row])
             loss.backward()
-            results.append((loss.detach(), (logits.argmax(1) == labels[row]).sum()))
+            results.append((loss.detach(), (answers(logits) == labels[row]).sum()))
         return results
 
     @torch.no_grad()
@@ -214,6 +286,10 @@ class Cohort:
     def logits(self, images: Tensor, parameters: State | None = None) -> Tensor:
         """Forward pass in evaluation mode: images [N, B, ...] -> [N, B, C], with `parameters` or the cohort's own."""
         parameters = self.parameters if parameters is None else parameters
+        if self.compiled:
+            shared = images[:1] if images.stride(0) == 0 else images  # the same images for all networks
+            inputs = shared.flatten(2).transpose(1, 2).contiguous()
+            return compiled.logits(self.compiled_layers(parameters), inputs).unsqueeze(2)
         count, images = images.shape[1], self._align(images)
         if self.written_out:
             outputs = dense.forward(self._layers(parameters), self._fill(images).flatten(2))[-1]
@@ -224,6 +300,26 @@ class Cohort:
         rows = range(self.rows)
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
+
+    def differentiable_logits(self, parameters: State, images: Tensor) -> Tensor:
+        """Forward pass that autograd can follow: images [N, B, ...] -> [N, B, C], with `parameters` stacked like the
+        cohort's own. Batch norm uses the statistics of the batch and keeps none."""
+        self.model.train()
+        count, images = images.shape[1], self._align(images)
+        buffers = {name: b.clone() for name, b in self.buffers.items()}
+        if self.stacked:
+            return vmap(self._call)(parameters, buffers, self._fill(images))[: self.size, :count]
+        rows = range(self.rows)
+        one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in buffers.items()}) for r in rows]
+        return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
+
+    def compiled_layers(self, stack: State) -> compiled.Layers:
+        """The layers of a stack as the compiled steps take them."""
+        names = [name for name, _ in self.model.named_children()]
+        return compiled.Layers(
+            tuple(stack[f"{name}.weight"].detach() for name in names),
+            tuple(stack[f"{name}.bias"].detach() for name in names),
+        )
 
     def network(self, index: int) -> nn.Module:
         """One network as a plain module of its own, in evaluation mode and in fp32."""
@@ -238,6 +334,8 @@ def channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Softmax cross-entropy of each image: logits [N, B, C], labels [N, B] -> [N, B]."""
-    return F.cross_entropy(logits.reshape(-1, logits.shape[2]), labels.flatten(), reduction="none").view_as(labels)
+def can_be_compiled(spec: NetworkSpec, *, classes: int, device: torch.device) -> bool:
+    """Whether networks like this one train by the compiled steps."""
+    training = spec.training
+    small = isinstance(spec.architecture, MLP) and classes == 1 and training.precision == "fp32"
+    return small and isinstance(training.optimizer, SGD) and device.type == "cpu"

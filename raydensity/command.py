@@ -21,7 +21,7 @@ from raydensity.grid import Space
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
-from raydensity.spec import NetworkSpec, content_hash
+from raydensity.spec import NetworkSpec, Spiral, content_hash
 from raydensity.study import SCALES, Study
 from raydensity.tracking import Tracker
 
@@ -46,7 +46,7 @@ class Request:
         return content_hash({"study": self.study.name, "scale": self.scale, "networks": sorted(self.networks)})
 
     @property
-    def datasets(self) -> set[str]:
+    def datasets(self) -> set[str | Spiral]:
         return {spec.dataset for spec in self.networks.values()}
 
 
@@ -124,7 +124,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
         if options.address:
             resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
         for request in asked:
-            for dataset in sorted(request.datasets):
+            for dataset in sorted(request.datasets, key=str):
                 data.check(dataset, download=False)
             _describe(_plan(request, options, resources), console)
 
@@ -134,7 +134,7 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
     _prepare(asked, options)
     if options.address:
         cluster.check_address(options.address)
-    for dataset in sorted(set().union(*(request.datasets for request in asked))):
+    for dataset in sorted(set().union(*(request.datasets for request in asked)), key=str):
         data.check(dataset)
     with ExitStack() as stack:
         # All ledgers and the tracker, before the first study trains for days.

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from raydensity.losses import answers, cross_entropy
+
 
 class Layer(NamedTuple):
     """One dense layer of all networks: weight [R, O, I], bias [R, O]."""
@@ -47,12 +49,16 @@ def _start(layers: Sequence[Layer], x: Tensor, labels: Tensor) -> tuple[Pass, li
     *hidden, outputs = forward(layers, x)
     count = labels.shape[1]
     logits = outputs[:, :count]
-    log_probabilities = logits.log_softmax(2)
-    picked = labels.unsqueeze(2)
-    loss = log_probabilities.gather(2, picked).squeeze(2).mean(1).neg_()
-    correct = (logits.argmax(2) == labels).sum(1)
-    delta = log_probabilities.exp_()
-    delta.scatter_add_(2, picked, torch.full_like(picked, -1, dtype=delta.dtype)).div_(count)
+    correct = (answers(logits) == labels).sum(1)
+    if logits.shape[2] == 1:
+        loss = cross_entropy(logits, labels).mean(1)
+        delta = logits.sigmoid().sub_(labels.unsqueeze(2)).div_(count)
+    else:
+        log_probabilities = logits.log_softmax(2)
+        picked = labels.unsqueeze(2)
+        loss = log_probabilities.gather(2, picked).squeeze(2).mean(1).neg_()
+        delta = log_probabilities.exp_()
+        delta.scatter_add_(2, picked, torch.full_like(picked, -1, dtype=delta.dtype)).div_(count)
     if count < x.shape[1]:
         delta = torch.cat([delta, delta.new_zeros(len(delta), x.shape[1] - count, delta.shape[2])], dim=1)
     return Pass(loss, correct), [x, *hidden], delta

@@ -7,29 +7,42 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from raydensity.cohort import Cohort, State, cross_entropy
+from raydensity.cohort import Cohort, State
 from raydensity.data import Dataset, normalize
+from raydensity.losses import answers, cross_entropy
 
 # Fixed: the size of a product decides how it is summed, so it must not depend on the cohort.
-CHUNK = {True: 512, False: 128}  # stacked, looped
+CHUNK = {"compiled": 4096, "stacked": 512, "loop": 128}
 
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy [N] (float64), accuracy [N] (float64, a fraction) and correct answers [N, V] (bool)."""
+    """Mean cross-entropy [N] and accuracy [N] (a fraction), both float64."""
 
     loss: Tensor
     accuracy: Tensor
-    correct: Tensor
 
 
 def gather(dataset: Dataset, indices: Tensor, preprocessing: str, *, test: bool = False) -> tuple[Tensor, Tensor]:
-    """Normalised images [N, B, channels, height, width] and labels [N, B] for indices [N, B]."""
+    """Normalised images [N, B, ...] and labels [N, B] for indices [N, B]; the same memory for all where those are."""
     images, labels = (
         (dataset.test_images, dataset.test_labels) if test else (dataset.train_images, dataset.train_labels)
     )
+    if len(indices) > 1 and indices.stride(0) == 0:
+        one, own = gather(dataset, indices[:1], preprocessing, test=test)
+        return one.expand(len(indices), *one.shape[1:]), own.expand(len(indices), -1)
     flat = indices.reshape(-1)
     chosen = images.index_select(0, flat).view(*indices.shape, *images.shape[1:])
     return normalize(dataset, chosen, preprocessing), labels.index_select(0, flat).view_as(indices)
+
+
+def chunk_of(cohort: Cohort) -> int:
+    """How many images of each network are evaluated at a time."""
+    return CHUNK["compiled" if cohort.compiled else "stacked" if cohort.stacked else "loop"]
+
+
+def _own(cohort: Cohort, indices: Tensor) -> Tensor:
+    """Indices in memory of each network's own: batched products of shared images might be summed in another order."""
+    return indices if cohort.compiled else indices.contiguous()
 
 
 @torch.no_grad()
@@ -43,13 +56,21 @@ def evaluate(
     parameters: State | None = None,
 ) -> Evaluation:
     """Evaluate every network on its own images: indices [N, V] into the training file, or the test file."""
-    chunk = CHUNK[cohort.stacked]
     losses = torch.zeros(cohort.size, dtype=torch.float64, device=cohort.device)
-    correct = []
-    for part in indices.split(chunk, dim=1):
-        images, labels = gather(dataset, part, preprocessing, test=test)
+    correct = torch.zeros(cohort.size, dtype=torch.int64, device=cohort.device)
+    for part in indices.split(chunk_of(cohort), dim=1):
+        images, labels = gather(dataset, _own(cohort, part), preprocessing, test=test)
         logits = cohort.logits(images, parameters)
         losses += cross_entropy(logits, labels).double().sum(1)
-        correct.append(logits.argmax(2) == labels)
-    answers = torch.cat(correct, dim=1)
-    return Evaluation(losses / indices.shape[1], answers.double().mean(1), answers)
+        correct += (answers(logits) == labels).sum(1)
+    return Evaluation(losses / indices.shape[1], correct.double() / indices.shape[1])
+
+
+@torch.no_grad()
+def right_answers(cohort: Cohort, dataset: Dataset, indices: Tensor, preprocessing: str) -> Tensor:
+    """Which of its own images of the training file each network answers correctly: indices [N, V] -> bool [N, V]."""
+    correct = []
+    for part in indices.split(chunk_of(cohort), dim=1):
+        images, labels = gather(dataset, _own(cohort, part), preprocessing)
+        correct.append(answers(cohort.logits(images)) == labels)
+    return torch.cat(correct, dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,21 @@ from raydensity.checkpoints import CURVES
 from raydensity.checkpoints import Progress as NetworkProgress
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset
-from raydensity.evaluation import evaluate, gather
-from raydensity.initializers import initial_parameters
+from raydensity.evaluation import evaluate, gather, right_answers
+from raydensity.initializers import starting_parameters
 from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
+from raydensity.measures.connectivity import connected, connected_nonzeros
 from raydensity.measures.overlap import overlap
 from raydensity.models import counts
+from raydensity.models.mlp import DenseNetwork
 from raydensity.provenance import git_state
-from raydensity.pruning.magnitude import trajectory
+from raydensity.pruning.magnitude import global_trajectory, trajectory
+from raydensity.published_weights import Weights
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import NetworkSpec, content_hash
-from raydensity.training import train
+from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, content_hash
+from raydensity.training import stack_shared, train
 
+KEPT = ("kept_layer", "kept_unit", "kept_input", "kept_value")
 MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
 MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 
@@ -56,10 +60,12 @@ def run_cohort(
     data_root: Path | None = None,
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    published: Mapping[str, Weights] | None = None,
 ) -> pa.Table:
     """Train, prune and measure the networks of one cohort: a table with `record.SCHEMA`, one row a network.
 
-    `checkpoints` is a folder from which an interrupted cohort goes on. On a CPU it sets torch to one thread: cores
+    `checkpoints` is a folder from which an interrupted cohort goes on; `published` has the weights that specs name by
+    digest. On a CPU it sets torch to one thread: cores
     are used by cohorts side by side, and the number of threads would change the last bits. Raises ValueError for a
     data set that cannot be loaded or a width that leaves a layer empty.
     """
@@ -72,24 +78,34 @@ def run_cohort(
 
     def report(epoch: int, done: int) -> None:
         if on_progress:
-            on_progress(Progress(epoch, specs[0].training.max_epochs, len(specs), done))
+            on_progress(Progress(epoch, specs[0].total_epochs, len(specs), done))
 
     clock = time.monotonic()
-    trained = train(specs, dataset, device=torch.device(device), checkpoint_folder=checkpoints, on_epoch=report)
+    trained = train(
+        specs,
+        dataset,
+        device=torch.device(device),
+        checkpoint_folder=checkpoints,
+        on_epoch=report,
+        published=published,
+    )
     seconds = {"seconds_training": time.monotonic() - clock, "seconds_pruning": 0.0, "seconds_measuring": 0.0}
     rows = [_training_columns(one) for one in trained]
     alive = [index for index, one in enumerate(trained) if one.kept is not None]
     if alive:
-        cohort = _trained_cohort([specs[i] for i in alive], [trained[i] for i in alive], dataset, device)
-        validation = torch.stack([data.split(dataset, specs[i].data_seed)[1] for i in alive])
+        own = [specs[i] for i in alive]
+        cohort = _trained_cohort(own, [trained[i] for i in alive], dataset, device, published)
+        parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in own}}
+        validation = stack_shared([parts[spec.data_seed] for spec in own])
         clock = time.monotonic()
+        kept = _kept_columns(cohort)
         pruned = _pruning_columns(cohort, dataset, validation, specs[0])
         seconds["seconds_pruning"] = time.monotonic() - clock
         clock = time.monotonic()
-        measured = _measured_columns(cohort, dataset, validation, [specs[i] for i in alive])
+        measured = _measured_columns(cohort, dataset, validation, own, published)
         seconds["seconds_measuring"] = time.monotonic() - clock
-        for index, pruning, measures in zip(alive, pruned, measured, strict=True):
-            rows[index] |= pruning | measures
+        for index, weights, pruning, measures in zip(alive, kept, pruned, measured, strict=True):
+            rows[index] |= weights | pruning | measures
     common = _common_columns(specs, dataset, device) | {key: value / len(specs) for key, value in seconds.items()}
     table = [
         {"network_id": spec.id, **spec.factors(), **common, "spec": spec.model_dump_json(), **row}
@@ -99,21 +115,30 @@ def run_cohort(
 
 
 def _trained_cohort(
-    specs: Sequence[NetworkSpec], trained: Sequence[NetworkProgress], dataset: Dataset, device: str
+    specs: Sequence[NetworkSpec],
+    trained: Sequence[NetworkProgress],
+    dataset: Dataset,
+    device: str,
+    published: Mapping[str, Weights] | None = None,
 ) -> Cohort:
-    """The cohort with the weights that each network kept, which leave `trained`."""
+    """The cohort with the weights and masks that each network kept, which leave `trained`."""
     description = dataset.description
-    cohort = Cohort(specs, input_shape=description.input_shape, classes=description.classes, device=device)
+    cohort = Cohort(
+        specs, input_shape=description.input_shape, classes=description.logits, device=device, published=published
+    )
+    masks = [one.masks for one in trained if one.masks is not None]
+    if masks:
+        cohort.set_masks({name: torch.stack([each[name] for each in masks]) for name in masks[0]})
     for index, one in enumerate(trained):
         assert one.kept is not None
         cohort.load(index, one.kept)
-        one.kept = None  # a stack of networks is in memory once, not twice
+        one.kept = one.masks = None  # a stack of networks is in memory once, not twice
     return cohort
 
 
 def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:
     """What all networks of the cohort share: counts and provenance."""
-    input_shape, classes = dataset.description.input_shape, dataset.description.classes
+    input_shape, classes = dataset.description.input_shape, dataset.description.logits
     architecture = specs[0].architecture
     with torch.device("meta"):
         model = models.build(architecture, input_shape=input_shape, classes=classes)
@@ -123,7 +148,7 @@ def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str)
         "parameters": counts.parameter_count(model),
         "weights": counts.weight_count(model),
         "table1_count": counts.table1_count(architecture, input_shape=input_shape, classes=classes),
-        "validation_size": dataset.description.validation_size,
+        "validation_size": dataset.description.judged_size,
         "record_version": RECORD_VERSION,
         "cohort_id": cohort_id(specs),
         "data_digest": dataset.digest,
@@ -152,36 +177,77 @@ def _training_columns(one: NetworkProgress) -> dict[str, Any]:
     }
 
 
+def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
+    """How many weights are not zero, and of sparse dense networks which ones they are and how they hang together."""
+    kernels = {name: cohort.weights(name) for name in cohort.prunable()}
+    weights = sum((each.flatten(1) != 0).sum(1) for each in kernels.values())
+    everything = sum((cohort.weights(name).flatten(1) != 0).sum(1) for name in cohort.shapes)
+    assert isinstance(weights, Tensor)
+    assert isinstance(everything, Tensor)
+    rows: list[dict[str, Any]] = [
+        {"weights_kept": own, "nonzeros": total}
+        for own, total in zip(weights.tolist(), everything.tolist(), strict=True)
+    ]
+    if cohort.masks is None or not isinstance(cohort.model, DenseNetwork):
+        return rows
+    biases = [cohort.weights(name.replace("weight", "bias")) for name in kernels]
+    found = connected([each != 0 for each in kernels.values()])
+    on_paths = connected_nonzeros(found, [bias != 0 for bias in biases]).tolist()
+    for row, paths, units in zip(rows, on_paths, found.disconnected_units.tolist(), strict=True):
+        row |= {"connected_nonzeros": paths, "disconnected_units": units}
+    edges: list[list[np.ndarray]] = []
+    for layer, (weight, bias) in enumerate(zip(kernels.values(), biases, strict=True)):
+        whole = torch.cat([bias.unsqueeze(2), weight], dim=2).cpu()
+        network, unit, place = whole.nonzero(as_tuple=True)
+        own = (network, torch.full_like(unit, layer), unit, place - 1, whole[network, unit, place])
+        edges.append([each.numpy() for each in own])
+    of, *columns = (np.concatenate(part) for part in zip(*edges, strict=True))
+    order = np.argsort(of, kind="stable")
+    bounds = np.searchsorted(of[order], np.arange(cohort.size + 1))
+    for number, row in enumerate(rows):
+        mine = order[bounds[number] : bounds[number + 1]]
+        row |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
+    return rows
+
+
 def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec) -> list[dict[str, Any]]:
-    path = trajectory(cohort, dataset, validation, spec.preprocessing, step=spec.pruning.step)
+    rule = spec.pruning
+    if isinstance(rule, GlobalMagnitudePruning):
+        path = global_trajectory(cohort, dataset, validation, spec.preprocessing, points=rule.points)
+    else:
+        path = trajectory(cohort, dataset, validation, spec.preprocessing, step=rule.step)
     return [
         {
-            "prune_removed": path.removed,
-            "prune_weights_left": path.weights_left,
-            "prune_validation_accuracy": path.accuracy[index].tolist(),
-            "prune_validation_loss": path.loss[index].tolist(),
+            "prune_removed": path.removed[index],
+            "prune_weights_left": path.weights_left[index],
+            "prune_validation_accuracy": path.accuracy[index],
+            "prune_validation_loss": path.loss[index],
         }
         for index in range(cohort.size)
     ]
 
 
 def _measured_columns(
-    cohort: Cohort, dataset: Dataset, validation: Tensor, specs: Sequence[NetworkSpec]
+    cohort: Cohort,
+    dataset: Dataset,
+    validation: Tensor,
+    specs: Sequence[NetworkSpec],
+    published: Mapping[str, Weights] | None,
 ) -> list[dict[str, Any]]:
     preprocessing, wanted, device = specs[0].preprocessing, specs[0].measures, cohort.device
-    everything = torch.arange(len(dataset.test_labels), device=device).expand(cohort.size, -1)
-    tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
-    rows: list[dict[str, Any]] = [
-        {"test_loss": loss, "test_accuracy": accuracy}
-        for loss, accuracy in zip(tested.loss.tolist(), tested.accuracy.tolist(), strict=True)
-    ]
+    rows: list[dict[str, Any]] = [{} for _ in specs]
+    if dataset.description.test_size:
+        everything = torch.arange(dataset.description.test_size, device=device).expand(cohort.size, -1)
+        tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
+        for row, loss, accuracy in zip(rows, tested.loss.tolist(), tested.accuracy.tolist(), strict=True):
+            row |= {"test_loss": loss, "test_accuracy": accuracy}
     if "correctness" in wanted:
-        answers = evaluate(cohort, dataset, validation, preprocessing).correct.cpu().numpy()
+        answers = right_answers(cohort, dataset, validation, preprocessing).cpu().numpy()
         for row, own in zip(rows, answers, strict=True):
             row["correctness"] = np.packbits(own).tobytes()
     for index, (row, spec) in enumerate(zip(rows, specs, strict=True)):
         if "overlap" in wanted:
-            initial = initial_parameters(cohort.shapes, spec.initializer, spec.init_seed)
+            initial = starting_parameters(cohort.shapes, spec, published or {})
             row["overlap"] = [
                 {"layer": name.removesuffix(".weight"), **overlap(initial[name].to(device), trained)._asdict()}
                 for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())

@@ -1,15 +1,21 @@
-"""Initial weights: Glorot, He and LeCun, uniform and (truncated) normal; biases zero, batch norm the identity."""
+"""Initial weights: Glorot, He and LeCun, uniform and (truncated) normal; biases zero, batch norm the identity.
+
+Two more are PyTorch's: its default, in which biases are drawn as well, and Xavier normal, which is Glorot's not cut.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from raydensity import published_weights
 from raydensity.models import is_prunable
+from raydensity.published_weights import Weights
 from raydensity.randomness import generator
-from raydensity.spec import InitializerName
+from raydensity.spec import InitializerName, NetworkSpec
 
 # Deviation of a standard normal cut at two deviations: Keras and JAX divide by it to keep the variance.
 TRUNCATED_DEVIATION = 0.87962566103423978
@@ -27,8 +33,13 @@ def draw(shape: tuple[int, ...], initializer: InitializerName, source: torch.Gen
     """One kernel. Glorot: variance 2 / (n_in + n_out); He: 2 / n_in; LeCun: 1 / n_in (density paper, section 4.4).
 
     Uniform draws are U[-a, a] with a = sqrt(3 * variance); normal ones are cut at two deviations, as Keras does.
+    PyTorch's default is U[-a, a] with a = 1 / sqrt(n_in), its `xavier_normal` has Glorot's variance and is not cut.
     """
     fan_in, fan_out = fans(shape)
+    if initializer == "torch_default":
+        return torch.empty(shape).uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=source)
+    if initializer == "xavier_normal":
+        return torch.empty(shape).normal_(0, math.sqrt(2 / (fan_in + fan_out)), generator=source)
     family, distribution = initializer.split("_")
     variance = {"glorot": 2 / (fan_in + fan_out), "he": 2 / fan_in, "lecun": 1 / fan_in}[family]
     if distribution == "uniform":
@@ -45,8 +56,21 @@ def initial_parameters(
     """All parameters of one network on the CPU, by name; each kernel is drawn from a generator of its own."""
     parameters = {}
     for name, shape in shapes.items():
+        kernel = shapes.get(name.removesuffix("bias") + "weight", ())
         if is_prunable(name, shape):
             parameters[name] = draw(shape, initializer, generator(init_seed, "init", name))
+        elif initializer == "torch_default" and name.endswith("bias") and len(kernel) >= 2:
+            bound = 1 / math.sqrt(fans(kernel)[0])
+            parameters[name] = torch.empty(shape).uniform_(-bound, bound, generator=generator(init_seed, "init", name))
         else:  # biases are zero, the scale of a batch norm is one
             parameters[name] = torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
     return parameters
+
+
+def starting_parameters(
+    shapes: dict[str, tuple[int, ...]], spec: NetworkSpec, published: Mapping[str, Weights]
+) -> dict[str, Tensor]:
+    """The parameters that a network starts from, on the CPU: drawn, or those in `published` that its spec names."""
+    if spec.initial_weights:
+        return published_weights.fitted(published[spec.initial_weights], shapes)
+    return initial_parameters(shapes, spec.initializer, spec.init_seed)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from raydensity import compiled
 from raydensity.cohort import Cohort, State
 from raydensity.spec import SGD, Adagrad, Adam, NetworkSpec
 
@@ -25,8 +26,10 @@ class StackedOptimizer:
         self.cohort = cohort
         self.rule = specs[0].training.optimizer
         self.learning_rates = [spec.training.optimizer.learning_rate for spec in specs]
-        plain = SGD(learning_rate=self.rule.learning_rate)
-        self.descends = cohort.written_out and self.rule == plain  # gradient and step are then one product
+        self.factors = [1.0] * len(specs)
+        plain = isinstance(self.rule, SGD) and not self.rule.momentum and not self.rule.weight_decay
+        sparse = specs[0].sparsity is not None
+        self.descends = cohort.written_out and plain and not sparse  # gradient and step are then one product
         self.slots: dict[str, State] = {name: self._slot(value) for name, value in self._slot_values().items()}
         self._spread_learning_rates()
 
@@ -43,16 +46,29 @@ class StackedOptimizer:
         }
 
     def _spread_learning_rates(self) -> None:
-        filled = (self.learning_rates * 2)[: self.cohort.rows]
-        self._row_rates = torch.tensor(filled, device=self.cohort.device)
+        rates = [rate * factor for rate, factor in zip(self.learning_rates, self.factors, strict=True)]
+        self._row_rates = torch.tensor((rates * 2)[: self.cohort.rows], device=self.cohort.device)
         self._rates = {
             name: self._row_rates.view(-1, *[1] * (p.ndim - 1)) for name, p in self.cohort.parameters.items()
         }
+
+    def schedule(self, factors: Sequence[float]) -> None:
+        """Multiply each network's learning rate by a factor from now on."""
+        if list(factors) != self.factors:
+            self.factors = list(factors)
+            self._spread_learning_rates()
+
+    def reset(self) -> None:
+        """Forget all that was accumulated."""
+        for name, value in self._slot_values().items():
+            for stacked in self.slots[name].values():
+                stacked.fill_(value)
 
     def keep(self, indices: Sequence[int]) -> None:
         """Shrink cohort and slots to the networks of `indices`."""
         self.cohort.keep(indices, *self.slots.values())
         self.learning_rates = [self.learning_rates[index] for index in indices]
+        self.factors = [self.factors[index] for index in indices]
         self._spread_learning_rates()
 
     def state(self, index: int) -> State:
@@ -83,6 +99,29 @@ class StackedOptimizer:
         return result
 
     @torch.no_grad()
+    def train_compiled(self, images: Tensor, labels: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Steps of training in one go, where the cohort is `compiled`: images [G, S, B, ...], labels [G, S, B].
+
+        `order` [N] says which of the G batch orders a network sees. Returns the sums over steps of mean loss [N] and
+        number correct [N].
+        """
+        cohort, rule = self.cohort, self.rule
+        assert isinstance(rule, SGD)
+        masks = cohort.masks or {n: torch.ones_like(p, dtype=torch.bool) for n, p in cohort.parameters.items()}
+        speeds = self.slots.get("momentum") or {n: torch.zeros_like(p) for n, p in cohort.parameters.items()}
+        return compiled.descend(
+            cohort.compiled_layers(cohort.parameters),
+            cohort.compiled_layers(speeds),
+            cohort.compiled_layers(masks),
+            images=images.flatten(3).transpose(2, 3).contiguous(),
+            labels=labels.float().contiguous(),
+            order=order,
+            rates=self._row_rates,
+            momentum=rule.momentum,
+            weight_decay=rule.weight_decay,
+        )
+
+    @torch.no_grad()
     def step(self, number: int) -> None:
         """Update the parameters from the cohort's gradients; `number` counts the steps of training from 1."""
         rule = self.rule
@@ -90,6 +129,8 @@ class StackedOptimizer:
             gradient = self.cohort.gradients[name]
             if rule.weight_decay:
                 gradient = gradient.add(parameter, alpha=rule.weight_decay)
+            if self.cohort.masks is not None:
+                gradient = gradient * self.cohort.masks[name]
             rate = self._rates[name]
             if isinstance(rule, SGD):
                 if rule.momentum:

@@ -16,14 +16,34 @@ import torch
 from torch import Tensor, nn
 
 from raydensity import data, models
+from raydensity.cohort import can_be_compiled
 from raydensity.evaluation import CHUNK
 from raydensity.experiment import measure_chunk
+from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
-from raydensity.spec import MLP, SGD, Architecture, NetworkSpec, Optimizer
+from raydensity.sparsity import GMP, LTH, Explicit, Method
+from raydensity.spec import (
+    MLP,
+    SGD,
+    Architecture,
+    LastEpoch,
+    MagnitudePruning,
+    NetworkSpec,
+    Optimizer,
+    Spiral,
+)
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
 STEP_SECONDS = {"cpu": 4e-4, "gpu": 2e-3}  # what a step costs a cohort however few its networks
+
+# Compiled steps (compiled.py) of one core: a pass forward and back for one image costs as much as this for each weight,
+# and as COMPILED_WEIGHTS more; a network, besides, what making it and keeping its record takes.
+COMPILED_SECONDS = 2.2e-10
+COMPILED_WEIGHTS = 16
+COMPILED_NETWORK_SECONDS = 2e-3
+METHOD_FACTOR = 2
+RECORD_BYTES = 20_000
 
 # Memory, in numbers of four bytes.
 STEP_NUMBERS = 2  # per parameter, that adaptive optimisers need on the way to a step
@@ -34,6 +54,8 @@ MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, fl
 CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
 
 MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
+MOST_NETWORKS = 4096  # in a cohort of compiled steps: beyond, files get no fewer in practice, and tables too large
+LOSABLE = 120.0  # seconds of compiled steps in a cohort: what can be lost, since it is done before it is saved
 COHORTS_PER_GPU = 4  # as many as can share one GPU by default
 LONGEST = 3600.0  # seconds that a cohort should not exceed
 SHARED = 3  # a cohort's networks should cost this many times what it shares
@@ -77,6 +99,7 @@ class Need:
     shared_bytes: float = 0
     smallest: int = 1
     checkpoint_bytes: float = 0  # of each network, while it trains
+    largest: int = MAX_NETWORKS
 
     def cohort_bytes(self, networks: int) -> float:
         return self.shared_bytes + max(networks, self.smallest) * self.bytes
@@ -114,17 +137,20 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     ValueError if its data set is unknown, its width leaves a layer empty, or its batch is larger than the training set.
     """
     known, training = data.describe(spec.dataset), spec.training
-    if training.batch_size > known.train_size - known.validation_size:
+    if training.batch_size > known.fitted_size:
         raise ValueError(
-            f"--set batch_size: {training.batch_size} is more than the {known.train_size - known.validation_size} "
-            f"training images of {spec.dataset}"
+            f"--set batch_size: {training.batch_size} is more than the {known.fitted_size} training images "
+            f"of {known.name}"
         )
     counted = _count(spec.dataset, spec.architecture)
+    if device == "cpu" and can_be_compiled(spec, classes=known.logits, device=torch.device("cpu")):
+        return _compiled_need(spec, counted)
     dense = isinstance(spec.architecture, MLP)
     stacked = device == "gpu" or dense
-    steps = (known.train_size - known.validation_size) // training.batch_size * training.max_epochs
+    steps = known.fitted_size // training.batch_size * spec.total_epochs
     # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
-    evaluated = known.validation_size * (training.max_epochs + 1 / spec.pruning.step)
+    evaluations = 1 if isinstance(training.stopping, LastEpoch) else training.max_epochs
+    evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
     rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
     seconds = counted.flops * (3 * steps * training.batch_size + evaluated) / rate
     own, shared = _memory(spec, counted, stacked=stacked)
@@ -138,6 +164,69 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     return Need(seconds, own, step_seconds, shared, smallest, checkpoint)
 
 
+def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
+    """What a network of compiled steps takes: every weight that is not masked costs as much, wherever it is."""
+    known, training = data.describe(spec.dataset), spec.training
+    steps = known.fitted_size // training.batch_size * spec.total_epochs
+    kept = _mean_weights(spec, counted.weights)
+    evaluated = known.judged_size * (1 + pruning_points(spec, counted.weights))
+    per_image = COMPILED_SECONDS * (kept + COMPILED_WEIGHTS)
+    seconds = per_image * (steps * training.batch_size + evaluated / 3)
+    seconds += COMPILED_NETWORK_SECONDS * (METHOD_FACTOR if spec.sparsity is not None else 1)
+    own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * spec.total_epochs + RECORD_BYTES
+    shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3
+    checkpoint = 4 * counted.parameters * 4
+    largest = max(1, min(MOST_NETWORKS, int(LOSABLE / seconds)))
+    return Need(seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint, largest=largest)
+
+
+def _mean_weights(spec: NetworkSpec, total: int) -> float:
+    """Weights that a network has on average while it trains."""
+    sparsity = spec.sparsity
+    if sparsity is None:
+        return total
+    if isinstance(sparsity, Explicit):
+        return sum(row.bit_count() for layer in sparsity.rows for row in layer)
+    if isinstance(sparsity, GMP):
+        return sparsity.nonzeros + (total - sparsity.nonzeros) / 4  # the mean of the cubic schedule
+    if isinstance(sparsity, LTH):
+        parts = range(sparsity.cycles)
+        shares = ((sparsity.nonzeros / total) ** (cycle / (sparsity.cycles - 1)) for cycle in parts)
+        return total * sum(shares) / sparsity.cycles
+    return sparsity.nonzeros
+
+
+def pruning_points(spec: NetworkSpec, weights: int) -> float:
+    """At how many points a network is evaluated while it is pruned after training, at most."""
+    if isinstance(spec.pruning, MagnitudePruning):
+        return 1 / spec.pruning.step
+    kept = spec.sparsity.nonzeros if isinstance(spec.sparsity, Method) else weights
+    if isinstance(spec.sparsity, Explicit):
+        kept = sum(row.bit_count() for layer in spec.sparsity.rows for row in layer)
+    return min(spec.pruning.points, kept)
+
+
+def check_sparsity(spec: NetworkSpec) -> None:
+    """ValueError, in one line, where a method is to keep more weights than there are, or a mask does not fit."""
+    counted, sparsity = _count(spec.dataset, spec.architecture), spec.sparsity
+    if isinstance(sparsity, Method) and sparsity.nonzeros > counted.weights:
+        raise ValueError(
+            f"--set nonzeros: {sparsity.nonzeros} is more than the {counted.weights} weights of "
+            f"{spec.architecture.name} at width {spec.architecture.width:g}"
+        )
+    if isinstance(sparsity, Explicit):
+        known, architecture = data.describe(spec.dataset), spec.architecture
+        assert isinstance(architecture, MLP)
+        units = [int(each * architecture.width + 1e-9) for each in architecture.hidden]
+        sizes = [math.prod(known.input_shape), *units, known.logits]
+        fits = len(sparsity.rows) == len(sizes) - 1 and all(
+            len(rows) <= outputs and all(0 <= row < 2**inputs for row in rows)
+            for rows, inputs, outputs in zip(sparsity.rows, sizes, sizes[1:], strict=False)
+        )
+        if not fits:
+            raise ValueError(f"structure {sparsity.structure} does not fit into a network of {units} hidden units")
+
+
 def _state(optimizer: Optimizer) -> int:
     """Numbers per parameter that an optimiser keeps between its steps."""
     if isinstance(optimizer, SGD):
@@ -148,7 +237,7 @@ def _state(optimizer: Optimizer) -> int:
 def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
     """Bytes at the peak of a cohort, of each network and shared by all."""
     known, training = data.describe(spec.dataset), spec.training
-    pixels, chunk = math.prod(known.input_shape), CHUNK[stacked]
+    pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
     adaptive = not isinstance(training.optimizer, SGD)
     # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
     in_training = counted.parameters * (3 + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
@@ -158,7 +247,7 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     dense = isinstance(spec.architecture, MLP)
     passing = counted.produced * max(2 * training.batch_size, chunk if dense else 2 * chunk)
     images = PIXEL_NUMBERS * pixels * max(training.batch_size, chunk)
-    order = 4 * (known.train_size - known.validation_size)  # of an epoch, in int64, twice while it is stacked
+    order = 4 * known.fitted_size  # of an epoch, in int64, twice while it is stacked
     own = max(in_training, in_pruning) + max(order, images + (passing if stacked else 0))
     ranking = SORT_NUMBERS * counted.largest_layer
     measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
@@ -171,7 +260,7 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
 def largest_cohort(needs: Need, slot: Slots) -> int:
     """How many such networks a slot's memory holds; at least one, which is then tried."""
     held = (MEMORY_SHARE * slot.memory - needs.shared_bytes) / needs.bytes
-    return max(1, min(MAX_NETWORKS, int(held)))
+    return max(1, min(needs.largest, int(held)))
 
 
 def split(counts: Sequence[int], needs: Sequence[Need], slot: Slots) -> list[int]:
@@ -220,7 +309,8 @@ def makespan(seconds: Sequence[float], slot_count: int) -> float:
 
 
 class Counted(NamedTuple):
-    """One network: arithmetic of one image's forward pass, parameters, and numbers that its layers produce of an image.
+    """One network: arithmetic of one image's forward pass, parameters, the weights among them that can be pruned, and
+    numbers that its layers produce of an image.
 
     `largest_layer` is the number of weights of the layer that has most, `largest_output` what one layer produces at
     most.
@@ -228,20 +318,21 @@ class Counted(NamedTuple):
 
     flops: int
     parameters: int
+    weights: int
     produced: int
     largest_layer: int
     largest_output: int
 
 
 @cache
-def _count(dataset: str, architecture: Architecture) -> Counted:
+def _count(dataset: str | Spiral, architecture: Architecture) -> Counted:
     """Count a network's arithmetic and numbers.
 
     Every weight is multiplied and added once a position; without running the network, which may be too large for it.
     """
     known = data.describe(dataset)
     with torch.device("meta"):
-        model = models.build(architecture, input_shape=known.input_shape, classes=known.classes)
+        model = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
     positions = _positions(dataset, architecture.model_copy(update={"width": 1.0}))
     flops = produced = largest_layer = largest_output = 0
     for name, module in model.named_modules():
@@ -257,14 +348,15 @@ def _count(dataset: str, architecture: Architecture) -> Counted:
             produced += output
             largest_layer, largest_output = max(largest_layer, weight.numel()), max(largest_output, output)
     parameters = sum(p.numel() for p in model.parameters())
-    return Counted(flops, parameters, produced, largest_layer, largest_output)
+    weights = weight_count(model)
+    return Counted(flops, parameters, weights, produced, largest_layer, largest_output)
 
 
 @cache
-def _positions(dataset: str, architecture: Architecture) -> dict[str, int]:
+def _positions(dataset: str | Spiral, architecture: Architecture) -> dict[str, int]:
     """At how many positions of an image each layer with weights stands, by name: the same at every width."""
     known = data.describe(dataset)
-    model = models.build(architecture, input_shape=known.input_shape, classes=known.classes).eval()
+    model = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
     positions: dict[str, int] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:

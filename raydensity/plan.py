@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 from rich.table import Table
 
-from raydensity import placement
+from raydensity import data, placement
 from raydensity.ledger import SECONDS, Ledger
 from raydensity.placement import Cluster, Need, Slots
 from raydensity.spec import NetworkSpec
 
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
+MOST_POINTS = 100
 TRACKED_BYTES = 160  # that MLflow's database takes for one value
 
 
@@ -54,7 +55,7 @@ class Plan:
     def table(self) -> Table:
         """One row a kind of network: how many, done, in how many cohorts, where, how long."""
         table = Table(title=f"{self.study} · {self.scale}", title_justify="left")
-        for name in ("data set", "architecture", "optimizer"):
+        for name in ("data set", "architecture", "optimizer", "sparsity"):
             table.add_column(name)
         for name in ("width", "networks", "done", "cohorts", "networks each", "GPU each", "slot time at most"):
             table.add_column(name, justify="right")
@@ -68,8 +69,8 @@ class Plan:
             own = cohorts[kind]
             sizes = sorted({len(cohort.specs) for cohort in own})
             table.add_row(
-                *map(str, kind[:3]),
-                f"{kind[3]:g}",
+                *map(str, kind[:4]),
+                f"{kind[4]:g}",
                 f"{len(ids):,}",
                 f"{sum(network in self.done for network in ids):,}",
                 f"{len(own):,}",
@@ -161,13 +162,15 @@ def _measured(
 
 
 def _disk(spec: NetworkSpec, row_bytes: float | None) -> float:
-    epochs, points = spec.training.max_epochs, 1 / spec.pruning.step
+    epochs, points = spec.total_epochs, placement.pruning_points(spec, MOST_POINTS)
     record = row_bytes if row_bytes is not None else ROW_BYTES + EPOCH_BYTES * epochs
     return record + TRACKED_BYTES * (4 * epochs + 2 * points)
 
 
-def _kind(spec: NetworkSpec) -> tuple[str, str, str, float]:
-    return spec.dataset, spec.architecture.name, spec.training.optimizer.name, spec.architecture.width
+def _kind(spec: NetworkSpec) -> tuple[str, str, str, str, float]:
+    dataset = data.describe(spec.dataset).name
+    sparsity = spec.sparsity.name if spec.sparsity else ""
+    return dataset, spec.architecture.name, spec.training.optimizer.name, sparsity, spec.architecture.width
 
 
 def duration(seconds: float) -> str:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+# Changed when a column changes its meaning. Columns may be added without: records that lack them have nulls there.
 RECORD_VERSION = 2
 
 FACTORS = pa.schema(
     [
         ("dataset", pa.string()),
+        ("noise", pa.float64()),  # 0 where the data set has none
+        ("samples", pa.int64()),  # 0 where the data set has one size
         ("preprocessing", pa.string()),
         ("architecture", pa.string()),
         ("width", pa.float64()),
+        ("hidden", pa.string()),  # units at width 1, such as 300-100; empty where the architecture has no choice
         ("unshared", pa.bool_()),
         ("constant_filters", pa.bool_()),
         ("optimizer", pa.string()),
         ("learning_rate", pa.float64()),
+        ("momentum", pa.float64()),
+        ("weight_decay", pa.float64()),
         ("initial_accumulator", pa.float64()),  # 0 where the optimiser has none
+        ("schedule", pa.string()),
         ("batch_size", pa.int64()),
         ("max_epochs", pa.int64()),
         ("stopping", pa.string()),
@@ -28,6 +35,14 @@ FACTORS = pa.schema(
         ("stopping_loss", pa.float64()),  # 0 where the rule has no target
         ("precision", pa.string()),
         ("initializer", pa.string()),
+        ("initial_weights", pa.string()),  # digest of published weights; empty where they are drawn
+        ("sparsity", pa.string()),  # how the network became sparse; empty where it did not
+        ("structure", pa.string()),  # of an explicit mask, such as 3x2x2
+        ("nonzeros_asked", pa.int64()),  # weights that a method was to keep; 0 where there is none
+        ("published", pa.bool_()),
+        ("shuffled", pa.bool_()),
+        ("distribution", pa.string()),
+        ("rewind_epoch", pa.int64()),
         ("init_seed", pa.int64()),
         ("data_seed", pa.int64()),
         ("order_seed", pa.int64()),
@@ -65,6 +80,10 @@ RESULTS = pa.schema(
         ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)
         ("parameters", pa.int64()),  # true count of all trainable numbers
         ("weights", pa.int64()),  # true count of prunable weights (kernels, no biases, no batch norm)
+        ("weights_kept", pa.int64()),  # weights that are not zero, of those; all where the network is not sparse
+        ("nonzeros", pa.int64()),  # weights and biases that are not zero
+        ("connected_nonzeros", pa.int64()),  # those on a path from an input to an output, and the outputs' biases
+        ("disconnected_units", pa.list_(pa.int64())),  # by hidden layer: with weights, yet on no such path
         ("table1_count", pa.int64()),  # the density paper's way of counting (its Table 1); 0 where it has none
         ("train_loss", pa.float64()),  # at stopped_epoch: mean batch loss over that epoch
         ("validation_loss", pa.float64()),
@@ -76,10 +95,15 @@ RESULTS = pa.schema(
         ("curve_train_accuracy", pa.list_(pa.float64())),
         ("curve_validation_loss", pa.list_(pa.float64())),
         ("curve_validation_accuracy", pa.list_(pa.float64())),
-        ("prune_removed", pa.list_(pa.float64())),  # requested fraction removed of each layer: 0, 0.02, ..., 1
+        ("prune_removed", pa.list_(pa.float64())),  # requested fraction removed (of each layer): 0, 0.02, ..., 1
         ("prune_weights_left", pa.list_(pa.int64())),  # weights left over all layers, true count
         ("prune_validation_accuracy", pa.list_(pa.float64())),
         ("prune_validation_loss", pa.list_(pa.float64())),
+        # A sparse network itself, weight by weight: layer from 0, unit, its input (-1: the unit's bias), value.
+        ("kept_layer", pa.list_(pa.int16())),
+        ("kept_unit", pa.list_(pa.int32())),
+        ("kept_input", pa.list_(pa.int32())),
+        ("kept_value", pa.list_(pa.float32())),
         ("overlap", pa.list_(OVERLAP)),  # empty where not measured
         ("activations", pa.list_(ACTIVATIONS)),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file

@@ -8,21 +8,52 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
+
+from raydensity.frozen import Frozen, Seed
+from raydensity.sparsity import LTH, Explicit, Method, Sparsity
 
 SCHEMA_VERSION = 1
 
-InitializerName = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
-MeasureName = Literal["overlap", "activations", "correctness"]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Fields that came when there were networks already, and what those all had: it is not hashed, and finished work keeps
+# its id. Frozen: an entry never changes, not even with a default.
+ADDED_LATER: dict[tuple[str, ...], Any] = {
+    ("training", "schedule"): {"name": "constant"},
+    ("initial_weights",): "",
+    ("sparsity",): None,
+}
+
+InitializerName = Literal[
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "torch_default",
+    "xavier_normal",
+]
+MeasureName = Literal["overlap", "activations", "correctness", "connectivity"]
 
 
-class Frozen(BaseModel):
-    """Base of every part of a spec: immutable, and an unknown field is an error."""
+class Spiral(Frozen):
+    """The Cubist Spiral (specification d.1): two polylines in the plane; by default the published 49,982 points.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The published set is both training and validation set. With `noise` (standard deviation, in units of the
+    standardised coordinates) or another number of `samples` a fifth is held out, and there is a test set as large.
+    """
+
+    name: Literal["spiral"] = "spiral"
+    noise: float = Field(default=0.0, ge=0)
+    samples: int = Field(default=50_000, ge=100)
+
+    @property
+    def published(self) -> bool:
+        return self == Spiral()
 
 
 class MLP(Frozen):
@@ -93,6 +124,29 @@ class Adagrad(Frozen):
 Optimizer = Annotated[SGD | Adam | Adagrad, Field(discriminator="name")]
 
 
+class Constant(Frozen):
+    """The learning rate stays as it is."""
+
+    name: Literal["constant"] = "constant"
+
+
+class Cosine(Frozen):
+    """The learning rate falls as a cosine, epoch by epoch, from its start to nearly 0 in the last epoch."""
+
+    name: Literal["cosine"] = "cosine"
+
+
+class MultiStep(Frozen):
+    """The learning rate is multiplied by `factor` after each of some epochs."""
+
+    name: Literal["multistep"] = "multistep"
+    milestones: tuple[int, ...] = (15, 30)
+    factor: float = Field(default=0.1, gt=0, le=1)
+
+
+Schedule = Annotated[Constant | Cosine | MultiStep, Field(discriminator="name")]
+
+
 class LossTarget(Frozen):
     """Stop after the first epoch whose loss on `split` is at most `loss`.
 
@@ -111,7 +165,7 @@ class ValidationMinimum(Frozen):
 
 
 class LastEpoch(Frozen):
-    """Train all epochs, keep the last weights."""
+    """Train all epochs, keep the last weights; the validation set is seen only then."""
 
     name: Literal["last_epoch"] = "last_epoch"
 
@@ -120,13 +174,17 @@ StoppingRule = Annotated[LossTarget | ValidationMinimum | LastEpoch, Field(discr
 
 
 class Training(Frozen):
-    """How a network is trained. The learning rate is constant; batches are reshuffled every epoch, the rest dropped."""
+    """How a network is trained. Batches are reshuffled every epoch, and what fills no batch is dropped.
+
+    `max_epochs` are those of one training: lottery tickets take as many in each of their cycles.
+    """
 
     optimizer: Optimizer
     batch_size: int = Field(gt=0)
     max_epochs: int = Field(gt=0)
     stopping: StoppingRule
     precision: Literal["fp32", "bf16"] = "fp32"
+    schedule: Schedule = Constant()
 
 
 class MagnitudePruning(Frozen):
@@ -136,54 +194,105 @@ class MagnitudePruning(Frozen):
     step: float = Field(default=0.02, gt=0, le=1)
 
 
+class GlobalMagnitudePruning(Frozen):
+    """Over the whole network by magnitude, in at most `points` steps: one weight at a time where it has no more."""
+
+    name: Literal["global_magnitude"] = "global_magnitude"
+    points: int = Field(default=100, ge=1)
+
+
+Pruning = Annotated[MagnitudePruning | GlobalMagnitudePruning, Field(discriminator="name")]
+
+
 class NetworkSpec(Frozen):
-    """One network: data, architecture, initialisation, training, pruning, measures and four seeds.
+    """One network: data, architecture, initialisation, sparsity, training, pruning, measures and four seeds.
 
     `preprocessing` is `unit` (pixels scaled to [0, 1]) or `standardized` (then also per-channel mean 0, deviation 1).
+    Data that are no pixels are taken as they are.
+    `initial_weights` is the digest of published weights (`initializers.digest`) that the network starts from, in place
+    of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
+    training; `pruning` what is removed afterwards, to measure by.
     `init_seed` draws the weights, `data_seed` the validation split, `order_seed` the batches, `prune_seed` random
     pruning; each feeds its own generator.
     """
 
-    dataset: str
+    dataset: str | Spiral
     preprocessing: Literal["unit", "standardized"] = "unit"
     architecture: Architecture
     initializer: InitializerName
+    initial_weights: str = ""
+    sparsity: Sparsity | None = None
     training: Training
-    pruning: MagnitudePruning = MagnitudePruning()
+    pruning: Pruning = MagnitudePruning()
     measures: tuple[MeasureName, ...] = ("overlap", "activations", "correctness")
     init_seed: Seed
     data_seed: Seed
     order_seed: Seed = 0
     prune_seed: Seed = 0
 
-    @property
+    @model_validator(mode="after")
+    def _combination(self) -> NetworkSpec:
+        if self.sparsity is not None and not isinstance(self.training.stopping, LastEpoch):
+            raise ValueError("a network that becomes sparse trains all its epochs: its stopping rule is last_epoch")
+        if isinstance(self.sparsity, Explicit) and not isinstance(self.architecture, MLP):
+            raise ValueError("an explicit mask is that of a dense network: the architecture must be an mlp")
+        if isinstance(self.sparsity, LTH) and self.sparsity.rewind_epoch >= self.training.max_epochs:
+            raise ValueError(f"rewind_epoch must be below max_epochs, {self.training.max_epochs}")
+        return self
+
+    @cached_property
     def id(self) -> str:
         """Content hash of the canonical full assignment: 20 hexadecimal digits."""
-        return content_hash({"schema": SCHEMA_VERSION, **self.model_dump(mode="json")})
+        return content_hash({"schema": SCHEMA_VERSION, **_hashed(self.model_dump(mode="json"))})
 
-    @property
+    @cached_property
     def cohort_key(self) -> str:
-        """Hash of all that networks of one cohort must share: everything but seeds, initializer and learning rate."""
-        shared = self.model_dump(mode="json")
+        """Hash of all that networks of one cohort must share.
+
+        Everything but seeds, initial weights, learning rate and its schedule, and which or how many weights are kept.
+        """
+        shared = _hashed(self.model_dump(mode="json"))
         for field in ("init_seed", "data_seed", "order_seed", "prune_seed", "initializer"):
             del shared[field]
+        shared.pop("initial_weights", None)
+        shared["training"].pop("schedule", None)
         del shared["training"]["optimizer"]["learning_rate"]
+        for field in ("nonzeros", "rows"):
+            shared.get("sparsity", {}).pop(field, None)
         return content_hash({"schema": SCHEMA_VERSION, **shared})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> NetworkSpec:
+        """A copy with some fields replaced, which are not validated: the quick way to many specs that differ little."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("id", "cohort_key"):
+            copied.__dict__.pop(name, None)
+        return copied
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs over all cycles of training."""
+        return self.training.max_epochs * (self.sparsity.cycles if isinstance(self.sparsity, LTH) else 1)
 
     def factors(self) -> dict[str, str | int | float | bool]:
         """The spec as one flat row, the columns that tables and tracking use."""
-        training, architecture = self.training, self.architecture
-        stopping = training.stopping
+        training, architecture, dataset, sparsity = self.training, self.architecture, self.dataset, self.sparsity
+        stopping, optimizer = training.stopping, training.optimizer
         return {
-            "dataset": self.dataset,
+            "dataset": dataset if isinstance(dataset, str) else dataset.name,
+            "noise": getattr(dataset, "noise", 0.0),
+            "samples": getattr(dataset, "samples", 0),
             "preprocessing": self.preprocessing,
             "architecture": architecture.name,
             "width": architecture.width,
+            "hidden": "-".join(map(str, getattr(architecture, "hidden", ()))),
             "unshared": getattr(architecture, "unshared", False),
             "constant_filters": getattr(architecture, "constant_filters", False),
-            "optimizer": training.optimizer.name,
-            "learning_rate": training.optimizer.learning_rate,
-            "initial_accumulator": getattr(training.optimizer, "initial_accumulator", 0.0),
+            "optimizer": optimizer.name,
+            "learning_rate": optimizer.learning_rate,
+            "momentum": getattr(optimizer, "momentum", 0.0),
+            "weight_decay": optimizer.weight_decay,
+            "initial_accumulator": getattr(optimizer, "initial_accumulator", 0.0),
+            "schedule": training.schedule.name,
             "batch_size": training.batch_size,
             "max_epochs": training.max_epochs,
             "stopping": stopping.name,
@@ -191,11 +300,30 @@ class NetworkSpec(Frozen):
             "stopping_loss": stopping.loss if isinstance(stopping, LossTarget) else 0.0,
             "precision": training.precision,
             "initializer": self.initializer,
+            "initial_weights": self.initial_weights,
+            "sparsity": sparsity.name if sparsity else "",
+            "structure": sparsity.structure if isinstance(sparsity, Explicit) else "",
+            "nonzeros_asked": sparsity.nonzeros if isinstance(sparsity, Method) else 0,
+            "published": getattr(sparsity, "published", False),
+            "shuffled": getattr(sparsity, "shuffled", False),
+            "distribution": getattr(sparsity, "distribution", ""),
+            "rewind_epoch": getattr(sparsity, "rewind_epoch", 0),
             "init_seed": self.init_seed,
             "data_seed": self.data_seed,
             "order_seed": self.order_seed,
             "prune_seed": self.prune_seed,
         }
+
+
+def _hashed(assignment: dict[str, Any]) -> dict[str, Any]:
+    """The assignment without the fields that came later and have the value that they had before. Changes it."""
+    for path, value in ADDED_LATER.items():
+        part = assignment
+        for name in path[:-1]:
+            part = part[name]
+        if part[path[-1]] == value:
+            del part[path[-1]]
+    return assignment
 
 
 def content_hash(value: Any) -> str:

@@ -25,7 +25,7 @@ from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
 LOST_WORKERS = 20  # that a cohort may survive, most of them with their machines; the trial counts the others
-KINDS = ["dataset", "architecture", "optimizer", "width"]
+KINDS = ["dataset", "architecture", "optimizer", "sparsity", "width"]
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,17 @@ def summary_table(plan: Plan, finished: pa.Table) -> Table:
     frame = finished.to_pandas()
     groups = frame[frame["network_id"].isin(list(plan.networks))].groupby(KINDS)
     table = Table(title=f"{plan.study} · {plan.scale}: trained networks", title_justify="left")
-    for name in ("data set", "architecture", "optimizer"):
+    for name in ("data set", "architecture", "optimizer", "sparsity"):
         table.add_column(name)
     for name in ("width", "n", "diverged", "converged", "mean epochs", "validation accuracy"):
         table.add_column(name, justify="right")
-    for (dataset, architecture, optimizer, width), own in groups:
+    for (dataset, architecture, optimizer, sparsity, width), own in groups:
         accuracy = 100 * own["validation_accuracy"]
         table.add_row(
             dataset,
             architecture,
             optimizer,
+            sparsity,
             f"{width:g}",
             str(len(own)),
             str((own["status"] == "diverged").sum()),

@@ -1,11 +1,14 @@
-"""Training a cohort: epochs, stopping rules, compaction, checkpoints. Shapes: N networks, B images a batch."""
+"""Training a cohort: epochs, schedules, stopping rules, masks, compaction, checkpoints.
+
+Shapes: N networks, B images a batch, S steps an epoch, G orders of the images: networks with the same seeds share one.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,15 +16,21 @@ from torch import Tensor
 
 from raydensity import checkpoints
 from raydensity.checkpoints import Progress
-from raydensity.cohort import Cohort
+from raydensity.cohort import Cohort, State
 from raydensity.data import Dataset, split
 from raydensity.evaluation import evaluate, gather
 from raydensity.optimizers import StackedOptimizer
+from raydensity.pruning.at_initialization import initial_masks
+from raydensity.pruning.methods import during_training
+from raydensity.published_weights import Weights
 from raydensity.randomness import generator
-from raydensity.spec import LossTarget, NetworkSpec, ValidationMinimum
+from raydensity.schedules import factor
+from raydensity.sparsity import LTH
+from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are saved less often
+COMPILED_STEPS = 128  # in one go, between which the caller can act
 
 
 def train(
@@ -32,12 +41,14 @@ def train(
     checkpoint_folder: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
+    published: Mapping[str, Weights] | None = None,
 ) -> list[Progress]:
     """Train the networks of one cohort to their stopping rules: one finished Progress each, in the order of `specs`.
 
-    With a checkpoint folder a network that is done is saved at once, the others about every `checkpoint_seconds` (0:
-    each step), less often where that would take more than CHECKPOINT_SHARE of the time; a later call goes on from
-    there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many networks are done.
+    With a checkpoint folder a network that is done before others is saved at once, those others about every
+    `checkpoint_seconds` (0: each step), less often where that would take more than CHECKPOINT_SHARE of the time; a
+    later call goes on from there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many
+    networks are done. `published` has the weights that specs name by digest.
     """
     progress = [
         checkpoints.load(checkpoint_folder, spec.id, device) if checkpoint_folder else Progress() for spec in specs
@@ -47,7 +58,8 @@ def train(
         if not one.done:
             behind[one.epoch, one.step].append(index)
     for members in behind.values():
-        _Run(specs, dataset, progress, members, device, checkpoint_folder, checkpoint_seconds, on_epoch).train()
+        settings = device, checkpoint_folder, checkpoint_seconds, on_epoch, published
+        _Run(specs, dataset, progress, members, *settings).train()
     return progress
 
 
@@ -64,6 +76,7 @@ class _Run:
         checkpoint_folder: Path | None,
         checkpoint_seconds: float,
         on_epoch: Callable[[int, int], None],
+        published: Mapping[str, Weights] | None,
     ) -> None:
         self.specs, self.dataset, self.progress, self.members = specs, dataset, progress, list(members)
         self.checkpoint_folder, self.checkpoint_seconds, self.on_epoch = checkpoint_folder, checkpoint_seconds, on_epoch
@@ -75,32 +88,81 @@ class _Run:
         self.saved, self.interval = time.monotonic(), checkpoint_seconds
         description = dataset.description
         own = [specs[index] for index in members]
-        self.cohort = Cohort(own, input_shape=description.input_shape, classes=description.classes, device=device)
+        self.cohort = Cohort(
+            own,
+            input_shape=description.input_shape,
+            classes=description.logits,
+            device=device,
+            published=published,
+        )
         self.optimizer = StackedOptimizer(self.cohort, own)
+        self.steps = description.fitted_size // self.training.batch_size
+        self.method = during_training(own, self.optimizer, steps=self.steps * self.training.max_epochs)
+        self._make_sparse(own, [progress[index] for index in members], published or {})
         for row, index in enumerate(members):
             one = progress[index]
             if one.current is not None:
                 self.cohort.load(row, one.current)
             if one.slots is not None:  # an optimiser without slots stores none
                 self.optimizer.load(row, one.slots)
-            one.current = one.slots = None
+            if one.rewind is not None:
+                self.cohort.load_rewind_point(row, one.rewind)
+            one.current = one.slots = one.rewind = None
         parts = {seed: split(dataset, seed) for seed in {spec.data_seed for spec in own}}
         self.train_indices = {index: parts[specs[index].data_seed][0] for index in members}
         self.validation_indices = {index: parts[specs[index].data_seed][1] for index in members}
 
+    def _make_sparse(
+        self, specs: Sequence[NetworkSpec], progress: Sequence[Progress], published: Mapping[str, Weights]
+    ) -> None:
+        """Set the masks that the networks had when they were saved, or those that they start with."""
+        masks: State | None = None
+        saved = [one.masks for one in progress if one.masks is not None]
+        if saved:
+            masks = {name: torch.stack([each[name] for each in saved]) for name in saved[0]}
+        elif not self.epoch and not self.step:
+            masks = initial_masks(specs, self.dataset, device=self.cohort.device, published=published)
+        for one in progress:
+            one.masks = None
+        if masks is not None:
+            self.cohort.set_masks(masks)
+
     def train(self) -> None:
-        while self.members and self.epoch < self.training.max_epochs:
+        total = self.specs[0].total_epochs
+        while self.members and self.epoch < total:
+            self._start_epoch()
             train_loss, train_accuracy = self._train_epoch()
-            validation = torch.stack([self.validation_indices[index] for index in self.members])
-            result = evaluate(self.cohort, self.dataset, validation, self.preprocessing)
-            rows = torch.stack([train_loss, train_accuracy, result.loss, result.accuracy], dim=1).tolist()
+            cycle, rest = divmod(self.epoch, self.training.max_epochs)
+            if self.method and not rest:
+                self.method.end_of_cycle(cycle)
+            curves = [train_loss, train_accuracy]
+            if self.epoch == total or not isinstance(self.training.stopping, LastEpoch):
+                curves += [*evaluate(self.cohort, self.dataset, self._validation(), self.preprocessing)]
+            rows = torch.stack(curves, dim=1).tolist()
             for row, (index, values) in enumerate(zip(self.members, rows, strict=True)):
-                self._judge(row, self.progress[index], dict(zip(checkpoints.CURVES, values, strict=True)))
+                self._judge(row, self.progress[index], dict(zip(checkpoints.CURVES, values, strict=False)))
             self._settle()
             self.on_epoch(self.epoch, sum(one.done for one in self.progress))
 
-    def _batches(self) -> Tensor:
-        """The next epoch's indices [N, steps, B]: each network's training images shuffled, less what fills no batch."""
+    def _validation(self) -> Tensor:
+        """Indices of each network's validation images [N, V], the same memory where all networks share them."""
+        return stack_shared([self.validation_indices[index] for index in self.members])
+
+    def _start_epoch(self) -> None:
+        """Learning rates of the epoch that begins or goes on; the point to rewind to, where it is one."""
+        epoch = self.epoch % self.training.max_epochs
+        self.optimizer.schedule(
+            [factor(self.specs[index].training.schedule, epoch, self.training.max_epochs) for index in self.members]
+        )
+        sparsity = self.specs[0].sparsity
+        if isinstance(sparsity, LTH) and self.epoch == sparsity.rewind_epoch and not self.step:
+            self.cohort.mark_rewind_point()
+
+    def _batches(self) -> tuple[Tensor, Tensor]:
+        """The next epoch's indices [G, S, B], and which of the G each network sees [N].
+
+        The training images shuffled, less what fills no batch.
+        """
         size = self.training.batch_size
         orders: dict[tuple[int, int], Tensor] = {}
         for index in self.members:
@@ -109,38 +171,67 @@ class _Run:
                 source = generator(spec.order_seed, "order", self.epoch + 1)
                 order = own[torch.randperm(len(own), generator=source).to(own.device)]
                 orders[spec.order_seed, spec.data_seed] = order[: len(own) // size * size].view(-1, size)
-        seeds = ((self.specs[index].order_seed, self.specs[index].data_seed) for index in self.members)
-        return torch.stack([orders[own] for own in seeds])
+        number = {key: place for place, key in enumerate(orders)}
+        seeds = [(self.specs[index].order_seed, self.specs[index].data_seed) for index in self.members]
+        return torch.stack(list(orders.values())), torch.tensor([number[key] for key in seeds])
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """The next epoch, or what is left of it; mean batch loss [N] and accuracy [N] over all of it, both float64."""
-        batches = self._batches()
-        steps = batches.shape[1]
-        for number in range(self.step, steps):
-            images, labels = gather(self.dataset, batches[:, number], self.preprocessing)
-            loss, right = self.optimizer.train(images, labels, self.epoch * steps + number + 1)
+        orders, order = self._batches()
+        before = self.epoch % self.training.max_epochs * self.steps  # steps of this training that are done
+        while self.step < self.steps:
+            stop = self._next_stop(before)
+            if self.method and self.method.replaces_steps and self.method.is_event(before + stop):
+                images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
+                loss, right = self.cohort.loss_and_gradients(images, labels)
+                self.method.act(before + stop)
+            else:
+                loss, right = self._train_steps(orders, order, stop)
+                if self.method and self.method.is_event(before + stop):
+                    self.method.act(before + stop)
             self.losses += loss
             self.correct += right
-            self.step = number + 1
+            self.step = stop
             if self.checkpoint_folder and time.monotonic() - self.saved >= self.interval:
                 self._save()
-        means = self.losses / steps, self.correct.double() / (steps * self.training.batch_size)
+        means = self.losses / self.steps, self.correct.double() / (self.steps * self.training.batch_size)
         self.epoch, self.step = self.epoch + 1, 0
         return means
 
+    def _next_stop(self, before: int) -> int:
+        """The step of the epoch to train to in one go; a step that an event replaces stands alone."""
+        longest = COMPILED_STEPS if self.cohort.compiled else 1
+        for stop in range(self.step + 1, min(self.step + longest, self.steps) + 1):
+            if self.method and self.method.is_event(before + stop):
+                return stop - 1 if self.method.replaces_steps and stop - 1 > self.step else stop
+        return stop
+
+    def _train_steps(self, orders: Tensor, order: Tensor, stop: int) -> tuple[Tensor, Tensor]:
+        """Train from `self.step` to `stop`; sums over these steps of mean loss [N] and number correct [N]."""
+        if not self.cohort.compiled:
+            images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
+            number = self.epoch % self.training.max_epochs * self.steps + stop
+            return self.optimizer.train(images, labels, number)
+        part = orders[:, self.step : stop]
+        images, labels = gather(self.dataset, part.flatten(1), self.preprocessing)
+        return self.optimizer.train_compiled(
+            images.view(*part.shape, *images.shape[2:]), labels.view(part.shape), order
+        )
+
     def _judge(self, row: int, one: Progress, values: dict[str, float]) -> None:
         """Add an epoch to one network's curves and decide whether it is done, and which weights it keeps."""
-        for name, value in values.items():
-            one.curves[name].append(value)
+        for name in checkpoints.CURVES:
+            one.curves[name].append(values.get(name))  # what was not evaluated stays empty
         one.epoch, one.step = self.epoch, 0
-        last = self.epoch == self.training.max_epochs
+        last = self.epoch == self.specs[0].total_epochs
         stopping = self.training.stopping
         if not all(math.isfinite(value) for value in values.values()):
             one.done, one.diverged, one.converged, one.kept, one.kept_epoch = True, True, False, None, 0
             return
         if isinstance(stopping, ValidationMinimum):
             one.done = last
-            keeps = values["validation_loss"] <= min(one.curves["validation_loss"])
+            seen = [value for value in one.curves["validation_loss"] if value is not None]
+            keeps = values["validation_loss"] <= min(seen)
             one.converged = not keeps  # a minimum in the last epoch may not be one
         else:
             one.converged = (
@@ -149,18 +240,23 @@ class _Run:
             one.done = keeps = one.converged or last
         if keeps:
             one.kept, one.kept_epoch = self.cohort.state(row), self.epoch
+            one.masks = self.cohort.mask(row)
 
     def _settle(self) -> None:
         """Freeze the networks that are done: save them, and shrink the stack to the rest."""
         rows = [row for row, index in enumerate(self.members) if not self.progress[index].done]
+        # Where all are done at once and soon, what follows is near: thousands of files would take longer.
+        worthwhile = rows or time.monotonic() - self.saved >= self.interval
         for index in self.members:
             one = self.progress[index]
             if one.done:
-                one.current = one.slots = None
-                if self.checkpoint_folder:
+                one.current = one.slots = one.rewind = None
+                if self.checkpoint_folder and worthwhile:
                     checkpoints.save(self.checkpoint_folder, self.specs[index].id, one)
         if rows and len(rows) < len(self.members):
             self.optimizer.keep(rows)
+            if self.method:
+                self.method.keep(rows)
         self.members = [self.members[row] for row in rows]
         self.losses = self.losses.new_zeros(len(rows))
         self.correct = self.correct.new_zeros(len(rows))
@@ -173,8 +269,16 @@ class _Run:
             one = self.progress[index]
             one.step, one.loss_sum, one.correct_sum = self.step, loss_sum, correct_sum
             one.current, one.slots = self.cohort.state(row), self.optimizer.state(row)
+            one.masks, one.rewind = self.cohort.mask(row), self.cohort.rewind_state(row)
             checkpoints.save(self.checkpoint_folder, self.specs[index].id, one)
-            one.current = one.slots = None
+            one.current = one.slots = one.masks = one.rewind = None
         self.saved = time.monotonic()
         if self.interval:
             self.interval = max(self.checkpoint_seconds, (self.saved - started) / CHECKPOINT_SHARE)
+
+
+def stack_shared(indices: Sequence[Tensor]) -> Tensor:
+    """[V] each -> [N, V]: the same memory N times where all are one tensor."""
+    if all(each is indices[0] for each in indices):
+        return indices[0].expand(len(indices), -1)
+    return torch.stack(list(indices))

@@ -47,11 +47,11 @@ def test_trajectory_equals_pruning_by_hand(digits, architecture):
     before = [cohort.state(index) for index in range(2)]
     validation = data.split(digits, 0)[1].expand(2, -1)
     path = trajectory(cohort, digits, validation, "unit", step=0.25)
-    assert path.removed == [0, 0.25, 0.5, 0.75, 1.0]
-    assert path.accuracy.shape == path.loss.shape == (2, 5)
+    assert path.removed == [[0, 0.25, 0.5, 0.75, 1.0]] * 2
+    assert [len(curve) for curve in (*path.accuracy, *path.loss)] == [5] * 4
     assert all(torch.equal(cohort.state(1)[name], before[1][name]) for name in before[1])
     counts = {name: before[0][name].numel() for name in cohort.prunable()}
-    for point, fraction in enumerate(path.removed):
+    for point, fraction in enumerate(path.removed[1]):
         pruned = dict(before[1])
         for name, total in counts.items():
             k = int(fraction * total + 0.5)
@@ -60,11 +60,11 @@ def test_trajectory_equals_pruning_by_hand(digits, architecture):
         by_hand = Cohort(specs, **shape)
         by_hand.load(1, pruned)
         expected = evaluate(by_hand, digits, validation, "unit")
-        assert path.accuracy[1, point] == expected.accuracy[1]
-        assert path.loss[1, point] == expected.loss[1]
-        assert path.weights_left[point] == sum(total - int(fraction * total + 0.5) for total in counts.values())
-    assert path.weights_left[0] == sum(counts.values())
-    assert path.weights_left[-1] == 0
+        assert path.accuracy[1][point] == expected.accuracy[1]
+        assert path.loss[1][point] == expected.loss[1]
+        assert path.weights_left[1][point] == sum(total - int(fraction * total + 0.5) for total in counts.values())
+    assert path.weights_left[1][0] == sum(counts.values())
+    assert path.weights_left[1][-1] == 0
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "conv2-unshared"])
@@ -80,8 +80,8 @@ def test_networks_are_ranked_one_by_one(monkeypatch, digits, architecture):
 def test_two_percent_steps_make_51_points(digits):
     cohort = Cohort([network()], input_shape=(1, 8, 8), classes=10)
     path = trajectory(cohort, digits, data.split(digits, 0)[1][None], "unit", step=0.02)
-    assert len(path.removed) == 51
-    assert path.removed[-1] == 1.0
-    assert path.accuracy[0, -1] < 0.2  # nothing but biases is left
+    assert len(path.removed[0]) == 51
+    assert path.removed[0][-1] == 1.0
+    assert path.accuracy[0][-1] < 0.2  # nothing but biases is left
     uneven = trajectory(cohort, digits, data.split(digits, 0)[1][None], "unit", step=0.3)
-    assert uneven.removed == pytest.approx([0, 0.3, 0.6, 0.9, 1.0])
+    assert uneven.removed[0] == pytest.approx([0, 0.3, 0.6, 0.9, 1.0])

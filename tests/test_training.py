@@ -162,7 +162,7 @@ def test_interrupted_training_goes_on_bit_identically_in_another_packing(digits,
 
 def test_finished_networks_are_not_trained_again(digits, tmp_path):
     specs = [network(init_seed=seed) for seed in range(2)]
-    first = training.train(specs, digits, device=CPU, checkpoint_folder=tmp_path)
+    first = training.train(specs, digits, device=CPU, checkpoint_folder=tmp_path, checkpoint_seconds=0)
     epochs = []
     second = training.train(
         specs, digits, device=CPU, checkpoint_folder=tmp_path, on_epoch=lambda epoch, done: epochs.append(epoch)
@@ -173,7 +173,7 @@ def test_finished_networks_are_not_trained_again(digits, tmp_path):
 
 def test_damaged_checkpoint_trains_from_the_start(digits, tmp_path):
     spec = network()
-    (first,) = training.train([spec], digits, device=CPU, checkpoint_folder=tmp_path)
+    (first,) = training.train([spec], digits, device=CPU, checkpoint_folder=tmp_path, checkpoint_seconds=0)
     path = checkpoints.path_of(tmp_path, spec.id)
     path.write_bytes(path.read_bytes()[:200])
     (again,) = training.train([spec], digits, device=CPU, checkpoint_folder=tmp_path)

@@ -20,21 +20,41 @@ from torch import Tensor
 class Description:
     """What is known of a data set without loading it.
 
-    `train_size` counts the training file, validation images included. `scale` is the largest pixel value, which
-    preprocessing maps to 1.
+    `train_size` counts the training file, validation images included; with a `validation_size` of 0 nothing is held
+    out, and validation is done on the training set itself. `scale` is the largest pixel value, which preprocessing maps
+    to 1. A `binary` question is answered by one logit.
     """
 
     name: str
-    input_shape: tuple[int, int, int]  # (C, H, W)
+    input_shape: tuple[int, ...]  # (C, H, W), or as the data are
     classes: int
     train_size: int
     validation_size: int
     test_size: int
     scale: int = 255
+    binary: bool = False
+
+    @property
+    def logits(self) -> int:
+        """How many numbers a network answers with."""
+        return 1 if self.binary else self.classes
+
+    @property
+    def fitted_size(self) -> int:
+        """Images that a network is trained on."""
+        return self.train_size - self.validation_size
+
+    @property
+    def judged_size(self) -> int:
+        """Images that validation is done on."""
+        return self.validation_size or self.train_size
 
 
 class Arrays(NamedTuple):
-    """Training and test part in the order of the data file: uint8 images [n, C, H, W], int64 labels [n]."""
+    """Training and test part in the order of the data file: images [n, ...], int64 labels [n].
+
+    Images are uint8 [n, C, H, W], or float32 of any shape, which are then taken as they are.
+    """
 
     train_images: Tensor
     train_labels: Tensor
@@ -65,7 +85,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A loaded data set, all tensors on one device: uint8 images [n, C, H, W] and int64 labels [n]."""
+    """A loaded data set, all tensors on one device: images and labels as in `Arrays`."""
 
     description: Description
     train_images: Tensor
@@ -99,25 +119,30 @@ class Dataset:
 def split(dataset: Dataset, data_seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the training and of the validation images within the training file.
 
-    The validation images are drawn at random by `data_seed` (density paper, section 3.1; specification a.2). Both are
+    The validation images are drawn at random by `data_seed` (density paper, section 3.1; specification a.2); where none
+    are held out, both parts are the whole file. Both are
     int64, ascending (the order of the file), on the data set's device, and the same on every device.
     """
-    generator = torch.Generator().manual_seed(data_seed)
-    shuffled = torch.randperm(dataset.description.train_size, generator=generator)
     size = dataset.description.validation_size
     device = dataset.train_images.device
+    if not size:
+        everything = torch.arange(dataset.description.train_size, device=device)
+        return everything, everything
+    generator = torch.Generator().manual_seed(data_seed)
+    shuffled = torch.randperm(dataset.description.train_size, generator=generator)
     return shuffled[size:].sort().values.to(device), shuffled[:size].sort().values.to(device)
 
 
 def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
-    """Images as the network sees them: float32, of the shape of `images` (uint8 [..., C, H, W]).
+    """Images as the network sees them: float32, of the shape of `images` (uint8 [..., C, H, W], or float32: as it is).
 
     `unit` scales pixels to [0, 1]; `standardized` then also to mean 0 and deviation 1 per channel, as measured on the
     whole training file, so that every data seed sees the same input. Raises ValueError for any other preprocessing.
     """
     if preprocessing not in ("unit", "standardized"):
         raise ValueError(f"preprocessing: {preprocessing!r} is unknown; it is 'unit' or 'standardized'")
-    assert images.dtype == torch.uint8
+    if images.is_floating_point():
+        return images
     scaled = images.float().div_(dataset.description.scale)
     if preprocessing == "unit":
         return scaled

@@ -11,15 +11,20 @@ __all__ = ["build", "is_prunable", "prunable"]
 
 
 def build(
-    architecture: Architecture, *, input_shape: tuple[int, int, int], classes: int, unit_multiple: int = 1
+    architecture: Architecture, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1
 ) -> nn.Module:
-    """The architecture for images of `input_shape` (channels, height, width).
+    """The architecture for images of `input_shape` (channels, height, width; of dense networks any shape).
+
+    `classes` is how many logits it answers with.
 
     `unit_multiple` rounds the hidden units of a dense network up, for cohorts that pad; others ignore it. Works under
-    `torch.device("meta")`. Raises ValueError where the width leaves a layer empty.
+    `torch.device("meta")`. Raises ValueError where the width leaves a layer empty, and for
+    convolutions over what is no image.
     """
     if isinstance(architecture, MLP):
         return mlp.build(architecture, input_shape=input_shape, classes=classes, unit_multiple=unit_multiple)
+    if len(input_shape) != 3:
+        raise ValueError(f"architecture: {architecture.name} needs images, and each datum has shape {input_shape}")
     if isinstance(architecture, Conv2):
         return conv2.build(architecture, input_shape=input_shape, classes=classes)
     return resnet.build(architecture, input_shape=input_shape, classes=classes)

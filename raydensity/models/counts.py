@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 from torch import nn
 
@@ -21,18 +22,18 @@ def weight_count(model: nn.Module) -> int:
     return sum(p.numel() for p in prunable(model).values())
 
 
-def table1_count(architecture: Architecture, *, input_shape: tuple[int, int, int], classes: int) -> int:
+def table1_count(architecture: Architecture, *, input_shape: tuple[int, ...], classes: int) -> int:
     """The count of the density paper's Table 1, by the closed formulas that reproduce all its 13 cells.
 
     Dense networks: kernels. Conv-2: each position of a convolution counted as a kernel of its own, plus four numbers a
     filter. ResNet: the first convolution counted so, the last dense layer, and no kernel of any block (very probably
     an artefact of the authors' counter; the formula is theirs, the reading of its terms is not known).
     """
-    channels, height, width = input_shape
     if isinstance(architecture, MLP):
         hidden = [scaled(u, architecture.width, f"fc{n} of mlp") for n, u in enumerate(architecture.hidden, start=1)]
-        sizes = [channels * height * width, *hidden, classes]
+        sizes = [prod(input_shape), *hidden, classes]
         return sum(a * b for a, b in pairwise(sizes))
+    channels, height, width = input_shape
     taps = height * width * 9
     if isinstance(architecture, Conv2):
         filters, units = (

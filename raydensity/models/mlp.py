@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, prod
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,13 +36,10 @@ class DenseNetwork(nn.Module):
         return self.proj(last)
 
 
-def build(
-    architecture: MLP, *, input_shape: tuple[int, int, int], classes: int, unit_multiple: int = 1
-) -> DenseNetwork:
+def build(architecture: MLP, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> DenseNetwork:
     """The network at its width; hidden layers are rounded up to `unit_multiple` units (padding of a cohort)."""
-    channels, height, width = input_shape
     hidden = tuple(
         ceil(scaled(units, architecture.width, f"fc{number} of mlp") / unit_multiple) * unit_multiple
         for number, units in enumerate(architecture.hidden, start=1)
     )
-    return DenseNetwork(channels * height * width, hidden, classes)
+    return DenseNetwork(prod(input_shape), hidden, classes)

@@ -1,4 +1,4 @@
-"""Layer-wise magnitude pruning without retraining: the trajectory of the density paper, section 3.2."""
+"""Magnitude pruning without retraining: by layer (density paper, section 3.2), or over the whole network."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from raydensity.pruning.selection import ranks, share
 
 
 class Trajectory(NamedTuple):
-    """P points of pruning, the first with all weights, the last with none.
+    """For each network some points of pruning, the first with all weights, the last with none.
 
-    `removed` [P] is the requested fraction of each layer, `weights_left` [P] counts the weights of all kernels; `loss`
-    and `accuracy` [N, P] are on each network's validation images.
+    `removed` is the requested fraction (of each layer), `weights_left` counts the weights of all kernels; `loss` and
+    `accuracy` (a fraction) are on the network's validation images.
     """
 
-    removed: list[float]
-    weights_left: list[int]
-    loss: Tensor
-    accuracy: Tensor
+    removed: list[list[float]]
+    weights_left: list[list[int]]
+    loss: list[list[float]]
+    accuracy: list[list[float]]
 
 
 @torch.no_grad()
@@ -47,7 +47,46 @@ def trajectory(cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessi
         weights_left.append(sum(totals.values()) - sum(gone.values()))
         losses.append(result.loss)
         accuracies.append(result.accuracy)
-    return Trajectory(removed, weights_left, torch.stack(losses, dim=1), torch.stack(accuracies, dim=1))
+    size = cohort.size
+    loss, accuracy = (torch.stack(each, dim=1).tolist() for each in (losses, accuracies))
+    return Trajectory([removed] * size, [weights_left] * size, loss, accuracy)
+
+
+@torch.no_grad()
+def global_trajectory(
+    cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessing: str, *, points: int
+) -> Trajectory:
+    """Remove the smallest of all weights that are not zero, in at most `points` steps, and evaluate at each point.
+
+    Networks with fewer weights than `points` lose one at a time, and have fewer points. validation [N, V] indexes the
+    training file. The cohort's own parameters stay as they are.
+    """
+    pruned = {name: p.detach().clone() for name, p in cohort.parameters.items()}
+    names = cohort.prunable()
+    sizes = [cohort.weights(name)[0].numel() for name in names]
+    rank = ranks(torch.cat([cohort.weights(name).abs().flatten(1) for name in names], dim=1))
+    kept = sum((cohort.weights(name).flatten(1) != 0).sum(1) for name in names)
+    assert isinstance(kept, Tensor)
+    stops = [min(points, own) for own in kept.tolist()]  # points of each network, whoever else is in the cohort
+    left, losses, accuracies = [], [], []
+    for point in range(max(stops) + 1):
+        gone = torch.where(kept > points, (kept * point + points - 1) // points, kept.clamp(max=point)).minimum(kept)
+        # What is zero already ranks first.
+        removed = (rank < (rank.shape[1] - kept + gone).unsqueeze(1)).split(sizes, dim=1)
+        for name, out in zip(names, removed, strict=True):
+            own = cohort.weights(name, pruned[name])
+            own.masked_fill_(out.view_as(own), 0)
+        result = evaluate(cohort, dataset, validation, preprocessing, parameters=pruned)
+        left.append(kept - gone)
+        losses.append(result.loss)
+        accuracies.append(result.accuracy)
+    weights_left, loss, accuracy = (torch.stack(each, dim=1) for each in (left, losses, accuracies))
+    share = 1 - weights_left / kept.clamp(min=1).unsqueeze(1)
+    parts: list[list] = [
+        [curve[: stop + 1] for curve, stop in zip(curves.tolist(), stops, strict=True)]
+        for curves in (share, weights_left, loss, accuracy)
+    ]
+    return Trajectory(*parts)
 
 
 def _ranks(weights: Tensor) -> Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from raydensity.cohort import State
 
 
 def ranks(scores: Tensor) -> Tensor:
@@ -20,3 +24,21 @@ def ranks(scores: Tensor) -> Tensor:
 def share(fraction: float, total: int) -> int:
     """How many of `total` a fraction is: rounded to the nearest, halves up."""
     return int(fraction * total + 0.5 + 1e-9)
+
+
+def keep_largest(scores: State, counts: Sequence[int], *, fewer_by_one: bool = False) -> State:
+    """Masks that keep the `counts[n]` largest scores of network n over all layers, exactly, ties in order of position.
+
+    Scores [N, ...] by parameter name -> bool masks of the same shapes. `fewer_by_one` is the published code's strict
+    comparison with the smallest score that should stay, which drops that one and all its equals.
+    """
+    flat = torch.cat([each.flatten(1) for each in scores.values()], dim=1)
+    wanted = torch.tensor(list(counts), device=flat.device).unsqueeze(1)
+    order = flat.sort(dim=1, descending=True, stable=True)
+    if fewer_by_one:
+        kept = flat > order.values.gather(1, (wanted - 1).clamp(min=0))
+    else:
+        places = torch.arange(flat.shape[1], device=flat.device).expand_as(order.indices)
+        kept = torch.zeros_like(flat, dtype=torch.bool).scatter_(1, order.indices, places < wanted)
+    parts = kept.split([each[0].numel() for each in scores.values()], dim=1)
+    return {name: part.view_as(each) for (name, each), part in zip(scores.items(), parts, strict=True)}

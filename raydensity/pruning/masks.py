@@ -1,0 +1,56 @@
+"""Masks of whole networks: from those of the kernels, by the rule for biases."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from raydensity.cohort import Cohort, State
+from raydensity.models.mlp import DenseNetwork
+
+
+def with_biases(cohort: Cohort, kernels: State) -> State:
+    """Masks of all parameters, [N, ...] by name, from those of the kernels.
+
+    A hidden unit of a dense network keeps its bias if it has an outgoing weight; the output's biases always stay
+    (specification d.2). Other architectures keep biases and batch norm: the paper has no rule for them.
+    """
+    masks = dict(kernels)
+    if isinstance(cohort.model, DenseNetwork):
+        layers = [name for name, _ in cohort.model.named_children()]
+        for layer, above in pairwise(layers):
+            masks[f"{layer}.bias"] = kernels[f"{above}.weight"].any(1)
+    for name, shape in cohort.shapes.items():
+        if name not in masks:
+            masks[name] = torch.ones(cohort.size, *shape, dtype=torch.bool, device=cohort.device)
+    return {name: masks[name] for name in cohort.shapes}
+
+
+def explicit(cohort: Cohort, rows: list[tuple[tuple[int, ...], ...]]) -> State:
+    """Kernels' masks from the bits of each network's units (`sparsity.Explicit`)."""
+    masks: State = {}
+    for layer, name in enumerate(cohort.prunable()):
+        units, inputs = cohort.shapes[name]
+        mask = torch.zeros(cohort.size, units, inputs, dtype=torch.bool)
+        for network, layers in enumerate(rows):
+            own = torch.tensor(layers[layer])
+            mask[network, : len(own)] = _bits(own, inputs)
+        masks[name] = mask.to(cohort.device)
+    return masks
+
+
+def _bits(numbers: Tensor, count: int) -> Tensor:
+    """The lowest `count` bits of some numbers, the lowest first: [n] -> bool [n, count]."""
+    return numbers.unsqueeze(1).bitwise_right_shift(torch.arange(count)).bitwise_and(1).bool()
+
+
+def shuffled(masks: State, sources: list[torch.Generator]) -> State:
+    """Each kernel's mask with its places permuted, network by network: a control that keeps the layers' counts."""
+    result = {}
+    for name, mask in masks.items():
+        flat = mask.flatten(1)
+        orders = torch.stack([torch.randperm(flat.shape[1], generator=source) for source in sources])
+        result[name] = flat.gather(1, orders.to(flat.device)).view_as(mask)
+    return result

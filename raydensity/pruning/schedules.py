@@ -1,0 +1,13 @@
+"""How many weights are left while a method prunes in steps."""
+
+from __future__ import annotations
+
+
+def exponential(total: int, final: int, progress: float) -> int:
+    """From `total` to `final`, by the same factor in equal steps of `progress` from 0 to 1."""
+    return max(final, round(total * (final / total) ** progress))
+
+
+def cubic(total: int, final: int, progress: float) -> int:
+    """From `total` to `final`, fast at first: final + (total - final) (1 - progress)^3 (Zhu and Gupta 2018)."""
+    return round(final + (total - final) * (1 - min(1.0, progress)) ** 3)

@@ -1,0 +1,16 @@
+"""Learning-rate schedules: what the rate is multiplied by in each epoch, as torch.optim.lr_scheduler has it."""
+
+from __future__ import annotations
+
+import math
+
+from raydensity.spec import Cosine, MultiStep, Schedule
+
+
+def factor(schedule: Schedule, epoch: int, epochs: int) -> float:
+    """The factor in `epoch`, counted from 0, of a training of `epochs` epochs."""
+    if isinstance(schedule, Cosine):
+        return (1 + math.cos(math.pi * epoch / epochs)) / 2
+    if isinstance(schedule, MultiStep):
+        return schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
+    return 1.0
