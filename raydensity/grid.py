@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,12 +67,17 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
     networks: dict[str, NetworkSpec] = {}
     for space in spaces:
         for _, cell in generate_variants(space):
-            try:
-                spec = study.network(cell)
-            except ValidationError as error:
-                raise ValueError(f"--set: {_one_line(error)}") from None
-            networks[spec.id] = spec
+            for spec in _networks(study, cell):
+                networks[spec.id] = spec
     return networks
+
+
+def _networks(study: Study, cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
+    try:
+        meant = study.network(cell)
+        yield from [meant] if isinstance(meant, NetworkSpec) else meant
+    except ValidationError as error:
+        raise ValueError(f"--set: {_one_line(error)}") from None
 
 
 def _select(study: Study, scale: str, spaces: list[Space], factor: str, wanted: list[Level]) -> list[Space]:
