@@ -467,15 +467,16 @@ def _logits(weights, biases, images, results):
     graph = _new_graph(weights)
     first, source, value, bias, _ = graph
     live = np.zeros((len(weights), widest), np.bool_)
-    output = np.zeros((most_nodes, TILE), F)
     count = images.shape[2]
+    # Both whole arrays: rows of a slice would not be known to be contiguous, and would not be vectorised.
+    whole, rest = np.zeros((most_nodes, TILE), F), np.zeros((most_nodes, count % TILE), F)
     for network in range(results.shape[0]):
         _live_units(weights, network, live)
         nodes, _ = _graph(weights, weights, biases, network, live, graph)
         own = min(network, len(images) - 1)
         for start in range(0, count, TILE):
             length = min(TILE, count - start)
-            part = output[:, :length]
+            part = whole if length == TILE else rest
             for node in range(inputs):
                 part[node, :] = images[own, node, start : start + length]
             _forward(first, source, value, bias, inputs, nodes, part)
