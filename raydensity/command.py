@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shlex
 import sys
 import traceback
@@ -17,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from raydensity import cluster, data, grid, mlflow_store, plan, published_weights, sweep, tracking
-from raydensity.grid import Space
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
@@ -181,13 +179,9 @@ def list_studies(known: Mapping[str, Study]) -> Table:
     for name in ("study", "title", *SCALES):
         table.add_column(name, justify="right" if name in SCALES else "left")
     for study in known.values():
-        sizes = [f"{_size(study.spaces[scale]):,}" if scale in study.spaces else "" for scale in SCALES]
+        sizes = [f"{grid.size(study, study.spaces[scale]):,}" if scale in study.spaces else "" for scale in SCALES]
         table.add_row(study.name, study.title, *sizes)
     return table
-
-
-def _size(spaces: Iterable[Space]) -> int:
-    return sum(math.prod(len(grid.levels([space], factor)) for factor in space) for space in spaces)
 
 
 def _prepare(asked: Sequence[Request], options: Options) -> None:

@@ -23,6 +23,7 @@ from raydensity.study import Study
 
 NINE = [name for name in METHODS if name != "random"]
 SCHEDULES = ["cosine", "multistep", "constant"]
+TWO = SCHEDULES[:2]
 NO_LIMIT = 0
 
 # What no space varies; --set may.
@@ -131,16 +132,18 @@ FROM_BENCH_95 = [
 
 SPACES = {
     "quick": [
-        structured("random", "random", nonzeros_below=41, learning_rates=[0.1], schedules=["cosine", "multistep"]),
-        unstructured("random", "random", "3x2x2", target=0.95, schedules=["cosine", "multistep"]),
+        # Width 4, whose random weights are larger: at width 16 few networks of a short search train.
+        structured("random", "random", width=4, nonzeros_below=38, repeat=grid_search([0, 1]), schedules=TWO),
+        unstructured("random", "random", "3x2x2", target=0.95, width=4, schedules=TWO),
         pruning(
             "random",
             "random",
-            widths=[3, 16],
-            nonzeros=[18, 22, 26],
+            widths=[4, 16],
+            nonzeros=[18, 22, 27],
             methods=["gmp", "snip", "synflow"],
-            repeats=2,
-            schedules=["cosine", "multistep"],
+            repeats=3,
+            learning_rates=[0.05, 0.1],
+            schedules=TWO,
         ),
     ],
     "reduced": [
@@ -182,6 +185,22 @@ def networks(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
         own = {"sparsity": Explicit.model_construct(name="explicit", rows=rows)}
         seeds = {} if template.initial_weights else {"init_seed": _seed(*_drawn_by(cell), rows)}
         yield template.model_copy(update=own | seeds)
+
+
+def count(cell: Mapping[str, Any]) -> int:
+    """How many networks a cell means, without making them."""
+    if cell["part"] == "pruning":
+        return int(_has_more_weights(cell))
+    if cell["part"] == "structured":
+        return sum(1 for _ in _masks(cell))
+    budget, first = cell["hidden_weights_below"] or None, cell["first_masks"] or None
+    return search.count_unstructured(dims(cell["structure"]), budget=budget, first=first)
+
+
+def _has_more_weights(cell: Mapping[str, Any]) -> bool:
+    """Whether a network has more weights than the method is to keep."""
+    width, depth = cell["width"], cell["depth"]
+    return cell["nonzeros"] < 2 * width + (depth - 1) * width * width + width
 
 
 def _masks(cell: Mapping[str, Any]) -> Iterator[search.Rows]:
@@ -247,8 +266,7 @@ def dims(structure: str) -> tuple[int, ...]:
 
 
 def _pruned(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
-    width, depth = cell["width"], cell["depth"]
-    if cell["nonzeros"] >= 2 * width + (depth - 1) * width * width + width:
+    if not _has_more_weights(cell):
         return
     method: dict[str, Any] = {"name": cell["method"], "nonzeros": cell["nonzeros"], "published": cell["published"]}
     if cell["method"] not in ("gmp", "lth", "rigl"):
@@ -259,7 +277,7 @@ def _pruned(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
         method["rewind_epoch"] = cell["rewind_epoch"]
     spec = _template(cell, method)
     # Drawn alike for all methods, so that they are compared on the same networks, and anew for all else, as published.
-    seed = _seed(*_drawn_by(cell), width, cell["nonzeros"])
+    seed = _seed(*_drawn_by(cell), cell["width"], cell["nonzeros"])
     update: dict[str, Any] = {"prune_seed": seed}
     if not spec.initial_weights:
         update["init_seed"] = seed
@@ -313,6 +331,7 @@ STUDY = Study(
     title="Sparsest models elude pruning (arXiv 2407.04075)",
     spaces=SPACES,
     network=networks,
+    count=count,
     selecting=("experiment", "part"),
     resolve=resolve,
 )
