@@ -257,7 +257,7 @@ def _open(request: Request, options: Options) -> Tracker:
         network_ids=list(request.networks),
         # Of the networks, as the sweep's id is: what was typed may say the same in many ways.
         levels={factor: sorted({row[factor] for row in rows}) for factor in rows[0]},
-        networks=len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
+        networks=request.study.track_networks and len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
     )
 
 

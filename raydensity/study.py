@@ -23,7 +23,7 @@ class Study:
     networks a cell means, without making them. `resolve`, where there is one, replaces levels that depend on what is
     finished already, before the grid is expanded; it raises ValueError, in one line, where that is not there.
     `selecting` names the factors that pick among the spaces; all others may be set to levels that the spaces do not
-    list.
+    list. `track_networks` says whether each network of a small sweep has an MLflow run of its own unasked.
     """
 
     name: str
@@ -31,5 +31,6 @@ class Study:
     spaces: Mapping[str, list[dict[str, Any]]]
     network: Callable[[Mapping[str, Any]], NetworkSpec | Iterable[NetworkSpec]]
     selecting: tuple[str, ...] = ()
+    track_networks: bool = True
     count: Callable[[Mapping[str, Any]], int] = lambda cell: 1
     resolve: Callable[[list[dict[str, Any]], Ledger], list[dict[str, Any]]] | None = None

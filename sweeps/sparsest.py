@@ -334,4 +334,5 @@ STUDY = Study(
     count=count,
     selecting=("experiment", "part"),
     resolve=resolve,
+    track_networks=False,  # a run takes longer than a network
 )

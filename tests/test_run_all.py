@@ -182,8 +182,8 @@ GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5",
 GRID += ["--set", "max_epochs=30"]
 
 
-def start(folder):
-    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *GRID, "--out", folder / "results"]
+def start(folder, grid=GRID):
+    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results"]
     command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -269,6 +269,48 @@ def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
 
     # once more: nothing is left to do, and Ray does not even start
     assert "16 networks, 16 of them done: nothing to train" in finish(start(disturbed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_search_that_is_killed_loses_nothing_and_does_nothing_twice(tmp_path):
+    """Phase 2 of the sparsest-models study: many networks a cohort, no checkpoint while one is short."""
+    grid = ["--study", "sparsest", "--set", "part=unstructured", "--set", "learning_rate=0.1"]
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    for folder in (undisturbed, disturbed):
+        folder.mkdir()
+        new_store(folder)
+    finish(start(undisturbed, grid))
+
+    ledger = Ledger(disturbed / "results", "sparsest")
+    first = start(disturbed, grid)
+    wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
+
+    assert "832 networks" in finish(start(disturbed, grid))
+    for name, content in survived.items():
+        assert (ledger.folder / name).read_bytes() == content
+    assert len(survived) < len(list(ledger.folder.glob("*.parquet")))
+
+    def rows(out):
+        found = {}
+        for _, table in Ledger(out / "results", "sparsest").cohorts():
+            for row in table.to_pylist():
+                assert row["network_id"] not in found
+                found[row["network_id"]] = {
+                    name: value for name, value in row.items() if name != "cohort_id" and "seconds" not in name
+                }
+        return found
+
+    assert len(rows(undisturbed)) == 832
+    assert rows(disturbed) == rows(undisturbed)
+    tables = sorted((undisturbed / "results" / "report" / "sparsest" / "tables").glob("*.csv"))
+    assert tables
+    for table in tables:
+        assert (disturbed / table.relative_to(undisturbed)).read_text() == table.read_text()
 
 
 @pytest.mark.slow
