@@ -25,7 +25,7 @@ from raydensity.pruning.methods import during_training
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.schedules import factor
-from raydensity.sparsity import LTH
+from raydensity.sparsity import LTH, ProsPr
 from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
 
 CHECKPOINT_SECONDS = 60.0
@@ -126,6 +126,9 @@ class _Run:
             one.masks = None
         if masks is not None:
             self.cohort.set_masks(masks)
+            if isinstance(specs[0].sparsity, ProsPr) and specs[0].sparsity.published:
+                # The published code sets biases to zero with their units once, and trains them.
+                self.cohort.set_masks({name: masks[name] for name in self.cohort.prunable()})
 
     def train(self) -> None:
         total = self.specs[0].total_epochs
