@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import raydensity  # noqa: F401 (it settles what MLflow reads when it is imported)
+
+if TYPE_CHECKING:
+    from analysis.runs import Runs
 
 
 def reports() -> list[str]:
     """The studies that have an analysis: a study's is the module `analysis/<study>/report.py`.
 
-    It has `report(runs, out) -> Path`, and may have `COLUMNS`: the columns of the record that it reads, all by default.
+    It has `report(runs, out) -> Path`, and may have `COLUMNS`: the columns of the record that it reads, all by default;
+    and `picture(runs, network_id, out) -> list[Path]`, which draws a single network.
     """
     return sorted(path.parent.name for path in Path(__file__).parent.glob("*/report.py"))
 
@@ -22,15 +28,39 @@ def analyse(study: str, *, out: Path, tracking_uri: str, scale: str | None = Non
     Returns the path of report.html. Raises ValueError for an unknown study or sweep, a tracker that cannot be reached,
     or an `out` that cannot be written.
     """
+    module, runs = _read(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep)
+    try:
+        return module.report(runs, out)
+    except OSError as error:
+        raise ValueError(f"cannot write the report to {out}: {error}") from error
+
+
+def draw_network(
+    study: str, network: str, *, out: Path, tracking_uri: str, scale: str | None = None, sweep: str | None = None
+) -> list[Path]:
+    """Draw a single network of a study's latest sweep (or the one that `scale` and `sweep` choose) under `out`.
+
+    `network` is its id, or how that begins. Returns the paths of the pictures. Raises ValueError as `analyse` does, for
+    a study that draws no networks, and for an unknown network.
+    """
+    module, runs = _read(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep, needed="picture")
+    try:
+        return module.picture(runs, network, out)
+    except OSError as error:
+        raise ValueError(f"cannot write the picture to {out}: {error}") from error
+
+
+def _read(
+    study: str, *, tracking_uri: str, scale: str | None, sweep: str | None, needed: str = "report"
+) -> tuple[ModuleType, Runs]:
+    """The module of a study's report, which must have the function `needed`, and the runs that it is about."""
     if study not in reports():
         raise ValueError(f"no analysis of study {study!r}: there is {', '.join(reports())}")
     # MLflow, pandas and statsmodels take seconds to import: only where they are used.
     from analysis.runs import pull
 
     module = importlib.import_module(f"analysis.{study}.report")
+    if not hasattr(module, needed):
+        raise ValueError(f"the analysis of study {study!r} draws no single networks")
     columns = getattr(module, "COLUMNS", None)
-    runs = pull(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep, columns=columns)
-    try:
-        return module.report(runs, out)
-    except OSError as error:
-        raise ValueError(f"cannot write the report to {out}: {error}") from error
+    return module, pull(study, tracking_uri=tracking_uri, scale=scale, sweep=sweep, columns=columns)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analysis import analyse
+from analysis import analyse, draw_network
 
 
 def main(
@@ -18,22 +18,24 @@ def main(
     ] = None,
     scale: Annotated[str | None, typer.Option(help="The latest sweep of this scale.")] = None,
     sweep: Annotated[str | None, typer.Option(help="The sweep with this id.")] = None,
+    network: Annotated[
+        str | None, typer.Option(metavar="ID", help="Draw the network with this id (or how it begins) instead.")
+    ] = None,
 ) -> None:
     """Pull the runs of a study from MLflow and write report.html, figures and tables."""
     from raydensity.mlflow_store import default_uri
 
+    folder, uri = out or Path("results", "report", study), tracking_uri or default_uri()
     try:
-        path = analyse(
-            study,
-            out=out or Path("results", "report", study),
-            tracking_uri=tracking_uri or default_uri(),
-            scale=scale,
-            sweep=sweep,
-        )
+        if network is None:
+            paths = [analyse(study, out=folder, tracking_uri=uri, scale=scale, sweep=sweep)]
+        else:
+            paths = draw_network(study, network, out=folder, tracking_uri=uri, scale=scale, sweep=sweep)
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(path)
+    for path in paths:
+        typer.echo(path)
 
 
 if __name__ == "__main__":

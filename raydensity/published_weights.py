@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from raydensity.published_digests import PUBLISHED, display_name
+
 Weights = Mapping[str, Tensor]  # by layer name, in the order of the layers
 
 FOLDER = "bench"  # under the data folder
-# What "Sparsest Models Elude Pruning" starts from, by file name; with their digests, a dry run needs no files.
-PUBLISHED = {"BENCH-95": "916c1df2fbbe7221790b", "BENCH-995": "3bc324b0ca7a816b6763"}
 _files: dict[str, Path] = {}  # files outside the data folder that this process was told of, by digest
 
 
@@ -58,11 +58,6 @@ def name_to_digest(level: str) -> str:
     found = digest(read(path))
     _files[found] = path
     return found
-
-
-def display_name(found: str) -> str:
-    """The published name of a digest, or the digest."""
-    return next((name for name, known in PUBLISHED.items() if known == found), found)
 
 
 def load(digests: Iterable[str], data_root: Path) -> dict[str, Weights]:

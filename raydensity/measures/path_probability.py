@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 # Pairs of weights compared at once: some hundred MB.
 PAIRS = 2**26
@@ -41,11 +41,11 @@ def bound(sizes: Sequence[int], kept: Sequence[int] | int) -> float:
     return min(1.0, expected_paths(sizes, kept))
 
 
-def simulate(sizes: Sequence[int], kept: Sequence[int] | int, *, samples: int, generator: torch.Generator) -> float:
+def simulate(sizes: Sequence[int], kept: Sequence[int] | int, *, samples: int, generator: np.random.Generator) -> float:
     """Share of `samples` random masks that have a complete path.
 
-    Time and memory grow with the square of the weights kept and not with the width. The generator is a CPU generator.
-    Raises ValueError if `kept` does not fit `sizes` or there is no sample.
+    Time and memory grow with the square of the weights kept and not with the width. Raises ValueError if `kept` does
+    not fit `sizes` or there is no sample.
     """
     layers = _layer_sizes(sizes, kept)
     if samples < 1:
@@ -60,7 +60,7 @@ def simulate(sizes: Sequence[int], kept: Sequence[int] | int, *, samples: int, g
         else:
             starts = accumulate(layers, initial=0)
             drawn = zip(starts, layers, kept, strict=False)
-            weights = torch.cat([first + _draw(size, k, number, generator) for first, size, k in drawn], dim=1)
+            weights = np.concatenate([first + _draw(size, k, number, generator) for first, size, k in drawn], axis=1)
         found += int(_has_path(sizes, layers, weights).sum())
     return found / samples
 
@@ -79,32 +79,32 @@ def _layer_sizes(sizes: Sequence[int], kept: Sequence[int] | int) -> list[int]:
     return layers
 
 
-def _draw(total: int, count: int, number: int, generator: torch.Generator) -> Tensor:
+def _draw(total: int, count: int, number: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """`count` different numbers below `total`, every set equally likely, `number` times: int64 [number, count]."""
     # Floyd's algorithm: its work does not depend on `total`, which grows with the square of the width.
-    chosen = torch.empty(number, count, dtype=torch.int64)
+    chosen = np.empty((number, count), dtype=np.int64)
     for place, last in enumerate(range(total - count, total)):
-        candidate = torch.randint(last + 1, (number,), generator=generator)
-        taken = (chosen[:, :place] == candidate[:, None]).any(dim=1)
-        chosen[:, place] = torch.where(taken, last, candidate)
+        candidate = generator.integers(last + 1, size=number)
+        taken = (chosen[:, :place] == candidate[:, None]).any(axis=1)
+        chosen[:, place] = np.where(taken, last, candidate)
     return chosen
 
 
-def _has_path(sizes: Sequence[int], layers: Sequence[int], weights: Tensor) -> Tensor:
+def _has_path(sizes: Sequence[int], layers: Sequence[int], weights: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether kept weights connect an input to an output: bool [N].
 
     weights: int64 [N, k], positions in the concatenated layers [in, out].
     """
-    ends = torch.tensor(list(accumulate(layers)))
-    layer = torch.bucketize(weights, ends, right=True)
-    within = weights - (ends - torch.tensor(layers))[layer]
+    ends = np.cumsum(layers)
+    layer = np.searchsorted(ends, weights, side="right")
+    within = weights - (ends - np.array(layers))[layer]
     # Units are numbered through the network, so weights meet where the target of one is the source of another.
-    offsets = torch.tensor(list(accumulate(sizes, initial=0)))
-    columns = torch.tensor(sizes[1:])[layer]
+    offsets = np.array(list(accumulate(sizes, initial=0)))
+    columns = np.array(sizes[1:])[layer]
     source = offsets[layer] + within // columns
     target = offsets[layer + 1] + within % columns
     meets = source[:, :, None] == target[:, None, :]
     reached = layer == 0
     for _ in layers[1:]:
-        reached = reached | (meets & reached[:, None, :]).any(dim=2)
-    return (reached & (layer == len(layers) - 1)).any(dim=1)
+        reached = reached | (meets & reached[:, None, :]).any(axis=2)
+    return (reached & (layer == len(layers) - 1)).any(axis=1)

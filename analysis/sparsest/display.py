@@ -1,0 +1,170 @@
+"""The study's tables as readers see them: one table a group, methods by width or by weights, in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.report import number
+from analysis.sparsest import methods
+from analysis.sparsest.axes import usual_widths
+from analysis.sparsest.networks import Networks
+from analysis.sparsest.published import TARGETS, WINNERS
+from analysis.sparsest.tables import Tables
+
+NOT_REACHED = "–"
+MOST = 12  # columns of numbers of weights: what fits a page
+
+
+def trained(networks: Networks) -> pd.DataFrame:
+    """What there is: a row a group and method."""
+    rows = []
+    for group, part in networks.groups():
+        for method, own in sorted(part.groupby("method"), key=lambda item: methods.rank(str(item[0]))):
+            rows.append(
+                {
+                    "": _capital(networks.title(group)),
+                    "method": methods.look(str(method)).name,
+                    "networks": f"{len(own):,}",
+                    "diverged": str(int(own["accuracy"].isna().sum()) or ""),
+                    "widths": _levels(own["width"]),
+                    "weights": " to ".join(map(str, sorted({own["weights"].min(), own["weights"].max()}))),
+                    "learning rates": _levels(own["learning_rate"]),
+                    "schedules": ", ".join(sorted(own["schedule"].unique())),
+                    "batch orders": own["order_seed"].nunique(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def sparsest(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
+    """Smallest nonzeros by method and width, the connected ones in brackets where they are fewer."""
+    shown = {}
+    for group, part in networks.groups(tables["sparsest"]):
+        for target, rows in part.groupby("target"):
+            cells = [_size(*row) for row in zip(rows["nonzeros"], rows["connected_nonzeros"], strict=True)]
+            caption = f"{_capital(networks.title(group))}: {target:g} %{_published(group, float(str(target)))}"
+            shown[caption] = _by_width(rows.assign(cell=cells))
+    return shown
+
+
+def networks_behind(networks: Networks, tables: Tables) -> pd.DataFrame:
+    """The network behind the smallest number of each method, at its best width."""
+    rows = tables["sparsest_networks"].sort_values("nonzeros", kind="stable")
+    rows = rows.drop_duplicates(["dataset", "initialisation", "method", "target"]).sort_index()
+    return pd.DataFrame(
+        {
+            "": [_capital(networks.title(key)) for key in zip(rows["dataset"], rows["initialisation"], strict=True)],
+            "target": [f"{target:g} %" for target in rows["target"]],
+            "method": [methods.look(name).name for name in rows["method"]],
+            "width": [f"{width:g}" for width in rows["width"]],
+            "nonzeros": rows["nonzeros"].astype(str),
+            "structure": rows["structure"],
+            "accuracy, %": [number(value, 2) for value in rows["accuracy"]],
+            "learning rate": [f"{rate:g}" for rate in rows["learning_rate"]],
+            "schedule": rows["schedule"],
+            "batch order": rows["order_seed"].astype(int),
+            "network": rows["network_id"],
+        }
+    )
+
+
+def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
+    """Best accuracy by method and weights asked for, in brackets the share that reaches the lower target."""
+    shown = {}
+    for group, part in networks.groups(tables["accuracy"]):
+        width = usual_widths(part)[0]
+        rows = part[~part["method"].map(methods.is_search) & (part["width"] == width)]
+        if rows.empty:
+            continue
+        weights = sorted(rows["weights"].unique())
+        step = -(-len(weights) // MOST)
+        rows = rows[rows["weights"].isin(weights[::step])]
+        cells = [
+            f"{number(best)} ({number(share, 0)})"
+            for best, share in zip(rows["best"], rows[f"reached_{TARGETS[0]:g}"], strict=True)
+        ]
+        wide = rows.assign(cell=cells).pivot(index="method", columns="weights", values="cell").fillna("")
+        wide = wide.loc[sorted(wide.index, key=methods.rank)].reset_index()
+        wide["method"] = [methods.look(name).name for name in wide["method"]]
+        shown[f"{_capital(networks.title(group))}, width {width:g}: by weights kept"] = wide
+    return shown
+
+
+def batch_orders(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
+    """The repeated structures, those that the paper's phase 1 ended with alone if there are any."""
+    table = tables["batch_orders"]
+    named = table[table["structure"].isin([winner.structure for winner in WINNERS])]
+    shown = {}
+    for group, part in networks.groups(named if len(named) else table):
+        for structure, rows in part.groupby("structure"):
+            columns = {
+                "learning rate": [f"{rate:g}" for rate in rows["learning_rate"]],
+                "schedule": rows["schedule"],
+                "batch orders": rows["n"],
+                "best, %": [number(value, 2) for value in rows["best"]],
+                "median, %": [number(value, 2) for value in rows["median"]],
+            }
+            for target in TARGETS:
+                columns[f"reach {target:g} %"] = [f"{number(share, 0)} %" for share in rows[f"reached_{target:g}"]]
+            shown[f"Structure {structure}, {networks.title(group)}"] = pd.DataFrame(columns)
+    return shown
+
+
+def connectivity(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
+    """Share of the nonzeros that lie on no path, by method and width, and in brackets of networks without any path."""
+    shown = {}
+    for group, part in networks.groups(tables["connectivity"]):
+        rows = part[~part["method"].map(methods.is_search)]
+        if len(rows):
+            cells = [
+                f"{number(share)} ({number(none, 0)})"
+                for share, none in zip(rows["disconnected_nonzeros"], rows["without_a_path"], strict=True)
+            ]
+            shown[_capital(networks.title(group))] = _by_width(rows.assign(cell=cells))
+    return shown
+
+
+def pruning_after_training(networks: Networks, tables: Tables) -> pd.DataFrame:
+    """How many weights go, and how few are left, by method."""
+    rows = tables["pruning_after_training"]
+    return pd.DataFrame(
+        {
+            "": [_capital(networks.title(key)) for key in zip(rows["dataset"], rows["initialisation"], strict=True)],
+            "target": [f"{target:g} %" for target in rows["target"]],
+            "method": [methods.look(name).name for name in rows["method"]],
+            "width": [f"{width:g}" for width in rows["width"]],
+            "networks that reach it": [f"{count:,}" for count in rows["n"]],
+            "can lose weights": [f"{number(share, 0)} %" for share in rows["prunable"]],
+            "removed, median": [number(value, 0) for value in rows["removed_median"]],
+            "removed, most": [number(value, 0) for value in rows["removed_max"]],
+            "fewest weights left": rows["weights_left_min"].astype(int),
+        }
+    )
+
+
+def _by_width(rows: pd.DataFrame) -> pd.DataFrame:
+    """`cell` by method and width."""
+    wide = rows.pivot(index="method", columns="width", values="cell").fillna("")
+    wide = wide.loc[sorted(wide.index, key=methods.rank)].rename(columns=lambda width: f"width {width:g}").reset_index()
+    wide["method"] = [methods.look(name).name for name in wide["method"]]
+    return wide
+
+
+def _size(nonzeros: object, connected: object) -> str:
+    if pd.isna(nonzeros):
+        return NOT_REACHED
+    return f"{nonzeros}" if nonzeros == connected else f"{nonzeros} ({connected})"
+
+
+def _published(group: tuple[str, str], target: float) -> str:
+    """What is known of the paper's search, for a caption."""
+    found = [winner for winner in WINNERS if (winner.start, winner.target) == (group[1], target)]
+    return f" (published: {found[0].nonzeros}, structured)" if found else ""
+
+
+def _levels(values: pd.Series) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values.unique()))
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,206 @@
+"""The report of the sparsest study: search and pruners held against each other, and what becomes of pruned networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures import CannotDraw, draw
+from analysis.report import Claim, Section, write
+from analysis.runs import Runs
+from analysis.sparsest import accuracy, after_training, claims, connected, display, paths, pictures, sizes
+from analysis.sparsest.networks import DATA, FACTORS, METHOD, RESULTS, SETTINGS, Networks, prepare
+from analysis.sparsest.pictures import picture
+from analysis.sparsest.published import EPOCHS
+from analysis.sparsest.tables import Tables, tables
+
+__all__ = ["COLUMNS", "picture", "report"]
+
+COLUMNS = [  # of the record, that anything here reads
+    *(*DATA, *SETTINGS, *METHOD, *FACTORS, "status", *RESULTS),
+    *("disconnected_units", "prune_weights_left", "prune_validation_accuracy"),
+    *("kept_layer", "kept_unit", "kept_input", "kept_value"),
+    *("git_commit", "git_dirty"),
+]
+
+
+def report(runs: Runs, out: Path) -> Path:
+    """Write `tables/*.csv`, `figures/*.png` and `.svg`, and `report.html` under `out`; returns the path of the page.
+
+    Raises ValueError where no network can be used and OSError where `out` cannot be written.
+    """
+    networks = prepare(runs)
+    for folder in (out / "tables", out / "figures"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for old in (out / "figures").glob("*_of_*"):  # of groups that this sweep may not have
+        old.unlink()
+    named = tables(networks)
+    for name, table in named.items():
+        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    return write(
+        out / "report.html",
+        title="Sparsest Models Elude Pruning: what the runs say",
+        facts=_facts(runs, networks),
+        warnings=_warnings(networks),
+        sections=_sections(networks, named, out / "figures"),
+    )
+
+
+def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
+    judged = partial(claims.judged, networks, named)
+    figure = partial(_figure, folder)
+    return [
+        Section("What was trained", tables={"": display.trained(networks)}),
+        figure(
+            "accuracy",
+            "Accuracy against nonzeros",
+            "The best network with at most so many nonzeros, over learning rates, schedules and repetitions; a marker "
+            "wherever more of them help. Accuracy is that on the data set, on the logarithm of the errors; dashed: the "
+            "targets. The searched networks are the same in all panels of a start.",
+            partial(accuracy.best, networks),
+            said=judged([claims.winners_suffice, claims.smallest_structure, claims.few_nonzeros]),
+            shown=display.accuracy(networks, named),
+            note="Tables: best accuracy in percent, in brackets the share of networks that reach 95 %.",
+        ),
+        *(
+            figure(
+                f"spread_of_{_slug(group)}",
+                f"How accuracies are spread: {networks.title(group)}",
+                "Line: median over learning rates, schedules and repetitions at one number of weights; band: 5th to "
+                "95th percentile; dots: the best. Thin black steps: the best of the search. Dots alone where networks "
+                "are few.",
+                partial(accuracy.spread, networks, group),
+            )
+            for group, _ in networks.groups()
+        ),
+        figure(
+            "smallest",
+            "The smallest networks that reach a target",
+            "Filled: the smallest number of nonzeros over all widths; hollow: the smallest of other widths; line: the "
+            "search. Tables: nonzeros, in brackets those on a path from an input to the output where they are fewer; "
+            f"{display.NOT_REACHED}: no network reaches the target.",
+            partial(sizes.smallest, networks, named),
+            said=judged([claims.search_beats_pruners]),
+            shown={
+                **display.sparsest(networks, named),
+                "The networks behind these numbers": display.networks_behind(networks, named),
+            },
+        ),
+        _batch_orders(networks, named),
+        figure(
+            "width",
+            "Overparametrisation: the width that a pruner starts from",
+            "Smallest nonzeros at a target, and the best accuracy at one number of weights. Crosses on the grey bar: "
+            "no network of that width reaches the target. Black: the search.",
+            partial(sizes.over_width, networks, named),
+            said=judged([claims.width_hurts]),
+        ),
+        figure(
+            "connectivity",
+            "What lies on no path",
+            "Nonzeros that lie on no path from an input to the output, means over networks; units that have weights "
+            "but lie on no such path. The search's networks have none, by how their masks are made. Tables: percent of "
+            "the nonzeros, in brackets the percentage of networks without any path.",
+            partial(connected.disconnected, networks, named),
+            said=judged([claims.pruners_disconnect]),
+            shown=display.connectivity(networks, named),
+        ),
+        *(
+            figure(
+                f"networks_of_{_slug(group)}",
+                f"Networks: {networks.title(group)}",
+                "The smallest network of the search at its target, and the most accurate of the three pruners that do "
+                "best with no more nonzeros, or hardly more. A square is a unit's activation over the plane (blue "
+                "positive, orange negative, white 0, each on its own scale); a line a weight, as thick as it is large.",
+                partial(pictures.of_initialisation, networks, group),
+            )
+            for group, _ in networks.groups()
+        ),
+        figure(
+            "pruning_after_training",
+            "Magnitude pruning after training",
+            "Weights removed one by one, the smallest first, as long as the accuracy stays at the target: bars are "
+            "quartiles, thick lines medians, dots networks (or the extremes of many); at the right how many networks "
+            "reach the target at all.",
+            partial(after_training.removed, networks),
+            said=judged([claims.pruning_removes_more]),
+            shown={"": display.pruning_after_training(networks, named)},
+        ),
+        figure(
+            "path_probability",
+            "Random masks of wide networks have no path",
+            f"Lines: the bound, the expected number of paths; dots: the share of {paths.SAMPLES:,} random masks that "
+            "have one, with two standard errors. No training.",
+            paths.path_probability,
+            said=claims.paths_vanish(),
+        ),
+    ]
+
+
+def _figure(
+    folder: Path,
+    name: str,
+    title: str,
+    text: str,
+    make: Callable[[], Figure],
+    *,
+    said: list[Claim] | None = None,
+    shown: dict | None = None,
+    note: str = "",
+) -> Section:
+    tables = {caption: table for caption, table in (shown or {}).items() if len(table)}
+    try:
+        path = draw(make, folder=folder, name=name)
+    except CannotDraw as reason:
+        for kind in ("png", "svg"):  # of another sweep, written to this folder before
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+        return Section(title, missing=str(reason), claims=said or [], tables=tables)
+    return Section(title, " ".join(filter(None, [text, note])), picture=path, claims=said or [], tables=tables)
+
+
+def _batch_orders(networks: Networks, named: Tables) -> Section:
+    title = "The order of the batches"
+    shown = display.batch_orders(networks, named)
+    if not shown:
+        return Section(title, missing="No structure was trained with several orders of the batches.")
+    text = "The same structure and start, trained with several orders: training is chaotic near a target."
+    return Section(title, text, tables=shown)
+
+
+def _slug(group: tuple[str, str]) -> str:
+    """A group as a part of a file name."""
+    return "_".join("".join(sign if sign.isalnum() else "_" for sign in word) for word in group).lower()
+
+
+def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
+    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
+    trained = ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items())
+    return [
+        ("study", f"{runs.study}, scale {runs.scale}"),
+        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
+        ("networks", f"{len(networks.every):,} sparse of {networks.found:,} trained and {networks.planned:,} planned"),
+        ("diverged", f"{networks.diverged:,}; they count as not reaching a target"),
+        ("nonzeros", "weights and biases that are not zero; a bias is kept if its unit has an outgoing weight"),
+        ("trained by commit", trained),
+        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def _warnings(networks: Networks) -> list[str]:
+    found = []
+    other = sorted({group[0] for group, _ in networks.groups() if not networks.is_published(group)})
+    if other:
+        found.append(
+            f"Not as in the paper: {'; '.join(other)}: other data than the published 49,982 points, or fewer than "
+            f"{EPOCHS} epochs. Such networks get no verdict."
+        )
+    missing = networks.planned - networks.found
+    if missing:
+        found.append(
+            f"{missing:,} of {networks.planned:,} planned networks have no finished run yet and are missing here."
+        )
+    return found
