@@ -16,7 +16,7 @@ from torch import Tensor
 
 from raydensity import checkpoints
 from raydensity.checkpoints import Progress
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import evaluate, gather
 from raydensity.optimizers import StackedOptimizer
@@ -27,6 +27,7 @@ from raydensity.randomness import generator
 from raydensity.schedules import factor
 from raydensity.sparsity import LTH, ProsPr
 from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
+from raydensity.stack import State
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are saved less often
