@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from raydensity.cohort import State
+from raydensity.stack import State
 
 PARTS = ("kept", "current", "slots", "masks", "rewind")
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")

@@ -20,7 +20,6 @@ choose kernels by size, and equality holds to rounding.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -34,20 +33,15 @@ from raydensity.losses import answers, cross_entropy, mean_cross_entropy
 from raydensity.models.mlp import DenseNetwork
 from raydensity.published_weights import Weights
 from raydensity.spec import MLP, SGD, NetworkSpec
-
-ALIGNMENT = 16  # float32 numbers in 64 bytes
-
-State = dict[str, Tensor]
+from raydensity.stack import ALIGNMENT, Stack, State
 
 
-class Cohort:
+class Cohort(Stack):
     """The networks of `specs` (all of one `cohort_key`) on one device, freshly initialised.
 
-    `parameters` and `buffers` map names to stacked tensors [R, ...]; `gradients` is filled by `loss_and_gradients`.
-    `masks` are stacked like the parameters (bool, False: masked), None for networks that are not sparse. `published`
-    has the weights that specs name by digest; `rewind_point` (parameters and buffers, stacked) is what lottery tickets
-    go back to. `stacked` forces batched products or a loop over networks; by default
-    the fastest way for the device is taken.
+    `gradients`, stacked like the parameters, is filled by `loss_and_gradients`. `published` has the weights that specs
+    name by digest. `stacked` forces batched products or a loop over networks; by default the fastest way for the device
+    is taken.
     """
 
     def __init__(
@@ -62,47 +56,31 @@ class Cohort:
     ) -> None:
         assert len({spec.cohort_key for spec in specs}) == 1, "networks of one cohort must share their cohort_key"
         first = specs[0]
-        self.size = len(specs)
-        self.device = torch.device(device)
+        device = torch.device(device)
         self.precision = first.training.precision
-        self.compiled = stacked is None and can_be_compiled(first, classes=classes, device=self.device)
-        faster_stacked = isinstance(first.architecture, MLP) or self.device.type != "cpu"
+        self.compiled = stacked is None and can_be_compiled(first, classes=classes, device=device)
+        faster_stacked = isinstance(first.architecture, MLP) or device.type != "cpu"
         self.stacked = not self.compiled and (faster_stacked if stacked is None else stacked)
-        self.ghost = self.stacked and self.device.type == "cpu"
         self._build = partial(models.build, first.architecture, input_shape=input_shape, classes=classes)
         with torch.device("meta"):
-            self.model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
+            model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
             exact = self._build()
-        self.written_out = self.stacked and isinstance(self.model, DenseNetwork) and self.precision == "fp32"
-        self.shapes = {name: tuple(p.shape) for name, p in exact.named_parameters()}
-        self.parameters = {name: self._allocate(tuple(p.shape), p.dtype) for name, p in self.model.named_parameters()}
-        self.buffers = {name: self._allocate(tuple(b.shape), b.dtype) for name, b in self.model.named_buffers()}
+        super().__init__(
+            model,
+            shapes={name: tuple(p.shape) for name, p in exact.named_parameters()},
+            size=len(specs),
+            device=device,
+            looped=not self.stacked and not self.compiled,
+            transposed=self.stacked,
+            ghost=self.stacked and device.type == "cpu",
+        )
+        self.written_out = self.stacked and isinstance(model, DenseNetwork) and self.precision == "fp32"
         self.gradients: State = {}
-        self.masks: State | None = None
-        self.rewind_point: State | None = None
         for index, spec in enumerate(specs):
             state = starting_parameters(self.shapes, spec, published or {})
             state |= {name: torch.ones(b.shape[1:]) for name, b in self.buffers.items() if name.endswith("running_var")}
             self.load(index, state)
         self._make_leaves()
-
-    @property
-    def rows(self) -> int:
-        """R: the networks, and the ghost beside a single one."""
-        return max(self.size, 2) if self.ghost else self.size
-
-    def _allocate(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Zeros [R, *shape]; the matrices of dense layers are stored [R, in, out], which their products read faster.
-
-        In a loop every network starts at a whole ALIGNMENT: some kernels sum in another order elsewhere.
-        """
-        if len(shape) == 2 and self.stacked:
-            return torch.zeros(self.rows, shape[1], shape[0], dtype=dtype, device=self.device).transpose(1, 2)
-        if self.stacked or self.compiled:
-            return torch.zeros(self.rows, *shape, dtype=dtype, device=self.device)
-        length = math.prod(shape)
-        whole = torch.zeros(self.rows, length + -length % ALIGNMENT, dtype=dtype, device=self.device)
-        return whole[:, :length].view(self.rows, *shape)
 
     def _make_leaves(self) -> None:
         """Prepare the gradients: stacked, or in a loop views of the stack, one leaf of autograd a network."""
@@ -121,92 +99,9 @@ class Cohort:
                     leaf.grad = self.gradients[name][row]
                 self._leaves.append(leaves)
 
-    # Networks in and out of the stack -------------------------------------------------------------------------------
-
-    def weights(self, name: str, stacked: Tensor | None = None) -> Tensor:
-        """View [N, *shape] of one parameter (or of a tensor stacked like it) without ghost and padding."""
-        tensor = self.parameters[name].detach() if stacked is None else stacked
-        return tensor[(slice(self.size), *(slice(length) for length in self.shapes[name]))]
-
-    def prunable(self) -> list[str]:
-        """Names of the kernels, in the order of the layers."""
-        return [name for name, shape in self.shapes.items() if models.is_prunable(name, shape)]
-
-    def state(self, index: int) -> State:
-        """Copy of one network's parameters and buffers, by name and in their exact shapes."""
-        state = {name: self.weights(name)[index].clone(memory_format=torch.contiguous_format) for name in self.shapes}
-        return state | {name: b[index].clone() for name, b in self.buffers.items()}
-
-    @torch.no_grad()
-    def load(self, index: int, state: State) -> None:
-        """Overwrite one network with a state as `state` gives it; names that it lacks stay as they are."""
-        self._load(index, state, {**self.parameters, **self.buffers})
-
-    def _load(self, index: int, state: State, stack: State) -> None:
-        for name, value in state.items():
-            target = self.weights(name, stack[name].detach()) if name in self.shapes else stack[name]
-            target[index].copy_(value)
-        if index == 0 and self.rows > self.size:
-            for stacked in stack.values():
-                stacked.detach()[1].copy_(stacked.detach()[0])
-
-    @torch.no_grad()
-    def mark_rewind_point(self) -> None:
-        """Note parameters and buffers as they are."""
-        everything = (*self.parameters.items(), *self.buffers.items())
-        self.rewind_point = {name: self._copy(tensor.detach()) for name, tensor in everything}
-
-    def _copy(self, stacked: Tensor) -> Tensor:
-        return self._allocate(tuple(stacked.shape[1:]), stacked.dtype).copy_(stacked)
-
-    @torch.no_grad()
-    def load_rewind_point(self, index: int, state: State) -> None:
-        """One network's part of the rewind point, as `rewind_state` gave it."""
-        if self.rewind_point is None:
-            self.mark_rewind_point()
-        self._load(index, state, self.rewind_point or {})
-
-    def rewind_state(self, index: int) -> State | None:
-        """Copy of one network's part of the rewind point, in exact shapes."""
-        if self.rewind_point is None:
-            return None
-        point = self.rewind_point
-        return {n: (self.weights(n, t) if n in self.shapes else t)[index].clone() for n, t in point.items()}
-
-    @torch.no_grad()
-    def set_masks(self, masks: State) -> None:
-        """Make the networks sparse: masks [N, *shape] (bool) by parameter name, those that lack stay whole."""
-        if self.masks is None:
-            self.masks = {name: self._allocate(tuple(p.shape[1:]), torch.bool) for name, p in self.parameters.items()}
-        for name, stacked in self.masks.items():
-            self.weights(name, stacked)[:] = masks.get(name, torch.ones((), dtype=torch.bool, device=self.device))
-            if self.rows > self.size:
-                stacked[1].copy_(stacked[0])
-        self.apply_masks(self.parameters)
-
-    @torch.no_grad()
-    def apply_masks(self, stack: State) -> None:
-        """Set to zero what is masked, in the parameters or in tensors stacked like them."""
-        for name, mask in (self.masks or {}).items():
-            stack[name].detach().mul_(mask)
-
-    def mask(self, index: int) -> State | None:
-        """Copy of one network's masks, by name and in exact shapes."""
-        if self.masks is None:
-            return None
-        masks = self.masks
-        return {name: self.weights(name, masks[name])[index].clone() for name in self.shapes}
-
-    @torch.no_grad()
     def keep(self, indices: Sequence[int], *slots: State) -> None:
         """Drop all networks but `indices`; `slots` are further stacks (of an optimiser), shrunk in place with them."""
-        assert indices
-        self.size = len(indices)
-        chosen = torch.tensor([*indices, *indices[:1]][: self.rows], device=self.device)
-        for stack in (self.parameters, self.buffers, self.masks or {}, self.rewind_point or {}, *slots):
-            for name, old in stack.items():
-                new = self._allocate(tuple(old.shape[1:]), old.dtype)
-                stack[name] = new.copy_(old.detach()[chosen])
+        super().keep(indices, *slots)
         self._make_leaves()
 
     # Computation ----------------------------------------------------------------------------------------------------
@@ -309,8 +204,8 @@ class Cohort:
         buffers = {name: b.clone() for name, b in self.buffers.items()}
         if self.stacked:
             return vmap(self._call)(parameters, buffers, self._fill(images))[: self.size, :count]
-        rows = range(self.rows)
-        one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in buffers.items()}) for r in rows]
+        rows = range(self.rows)  # copied, so that each starts at a whole ALIGNMENT
+        one = [({k: p[r].clone() for k, p in parameters.items()}, {k: b[r] for k, b in buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
 
     def compiled_layers(self, stack: State) -> compiled.Layers:

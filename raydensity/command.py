@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shlex
 import sys
 import traceback
@@ -16,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import cluster, data, grid, mlflow_store, plan, sweep, tracking
-from raydensity.grid import Space
+from raydensity import cluster, data, grid, mlflow_store, plan, published_weights, sweep, tracking
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
+from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec, Spiral, content_hash
 from raydensity.study import SCALES, Study
 from raydensity.tracking import Tracker
@@ -44,6 +43,11 @@ class Request:
     def sweep_id(self) -> str:
         """The same command has the same id, and another grid another."""
         return content_hash({"study": self.study.name, "scale": self.scale, "networks": sorted(self.networks)})
+
+    @property
+    def initial_weights(self) -> set[str]:
+        """Digests of published weights that networks start from."""
+        return {spec.initial_weights for spec in self.networks.values()} - {""}
 
     @property
     def datasets(self) -> set[str | Spiral]:
@@ -79,10 +83,13 @@ def requests(
     for name in dict.fromkeys(names):
         study = known[name]
         spaces = grid.configure(study, scale=scale, settings=settings.get(name, {}))
+        ledger = Ledger(out, name, readonly=readonly)
+        if study.resolve:
+            spaces = study.resolve(spaces, ledger)
         networks = grid.expand(study, spaces)
         for spec in {spec.cohort_key: spec for spec in networks.values()}.values():
             need(spec, device="cpu")
-        found.append(Request(study, scale, networks, Ledger(out, name, readonly=readonly)))
+        found.append(Request(study, scale, networks, ledger))
     return found
 
 
@@ -136,12 +143,13 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
         cluster.check_address(options.address)
     for dataset in sorted(set().union(*(request.datasets for request in asked)), key=str):
         data.check(dataset)
+    published = published_weights.load(set().union(*(request.initial_weights for request in asked)), options.data_root)
     with ExitStack() as stack:
         # All ledgers and the tracker, before the first study trains for days.
         owners = [stack.enter_context(request.ledger.driver()) for request in asked]
         trackers = [_open(request, options) for request in asked]
         try:
-            complete = [_run(*each, options, console) for each in zip(asked, owners, trackers, strict=True)]
+            complete = [_run(*each, published, options, console) for each in zip(asked, owners, trackers, strict=True)]
         except BaseException:  # an interruption, above all; the tracker is a view, and the user wants to be gone
             with contextlib.suppress(Exception):
                 for request, tracker in zip(asked, trackers, strict=True):
@@ -171,13 +179,9 @@ def list_studies(known: Mapping[str, Study]) -> Table:
     for name in ("study", "title", *SCALES):
         table.add_column(name, justify="right" if name in SCALES else "left")
     for study in known.values():
-        sizes = [f"{_size(study.spaces[scale]):,}" if scale in study.spaces else "" for scale in SCALES]
+        sizes = [f"{grid.size(study, study.spaces[scale]):,}" if scale in study.spaces else "" for scale in SCALES]
         table.add_row(study.name, study.title, *sizes)
     return table
-
-
-def _size(spaces: Iterable[Space]) -> int:
-    return sum(math.prod(len(grid.levels([space], factor)) for factor in space) for space in spaces)
 
 
 def _prepare(asked: Sequence[Request], options: Options) -> None:
@@ -186,7 +190,14 @@ def _prepare(asked: Sequence[Request], options: Options) -> None:
     tracking.check(options.tracking_uri)
 
 
-def _run(request: Request, owner: str, tracker: Tracker, options: Options, console: Console) -> bool:
+def _run(
+    request: Request,
+    owner: str,
+    tracker: Tracker,
+    published: Mapping[str, Weights],
+    options: Options,
+    console: Console,
+) -> bool:
     with ExitStack() as stack:
         resources = cluster.local_resources()
         left = set(request.networks).difference(request.ledger.summary()["network_id"].to_pylist())
@@ -207,6 +218,7 @@ def _run(request: Request, owner: str, tracker: Tracker, options: Options, conso
             owner=owner,
             tracker=tracker,
             data_root=options.data_root,
+            published=published,
             console=console,
         )
     console.print(sweep.summary_table(planned, request.ledger.summary()))
@@ -245,7 +257,7 @@ def _open(request: Request, options: Options) -> Tracker:
         network_ids=list(request.networks),
         # Of the networks, as the sweep's id is: what was typed may say the same in many ways.
         levels={factor: sorted({row[factor] for row in rows}) for factor in rows[0]},
-        networks=len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
+        networks=request.study.track_networks and len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
     )
 
 

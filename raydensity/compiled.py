@@ -210,8 +210,25 @@ def _loss(logit, label, delta, exponential, bits, powers):
 
     `exponential` is room, and so is `bits` (int32), the same memory as `powers` (float32).
     """
+    logarithms, linear, right = 0.0, ZERO, 0
+    inverse = ONE / F(logit.shape[0])
+    for start in range(0, logit.shape[0], TILE):
+        part = slice(start, start + TILE)
+        product, own, good = _loss_of_part(
+            logit[part], label[part], delta[part], exponential[part], bits[part], powers[part], inverse
+        )
+        logarithms += math.log(product)
+        linear += own
+        right += good
+    mean = (logarithms + linear) * inverse
+    # The bits have no room for what is not finite; linear keeps it.
+    return (mean if linear - linear == ZERO else linear), right
+
+
+@_jit
+def _loss_of_part(logit, label, delta, exponential, bits, powers, inverse):
+    """The loss in two sums: one of logarithms, as their product (factors of at most 2), and the rest."""
     length = logit.shape[0]
-    inverse = ONE / F(length)
     # exp(-|logit|) as 2^n times a polynomial (Cephes), written so that it is computed for many images at once.
     for k in range(length):
         x = max(-abs(logit[k]), F(-87))
@@ -229,13 +246,11 @@ def _loss(logit, label, delta, exponential, bits, powers):
     for k in range(length):
         z, y = logit[k], label[k]
         e = exponential[k] * powers[k]
-        product *= ONE + e  # at most 2 each: a sum of logarithms in one
+        product *= ONE + e
         linear += max(z, ZERO) - z * y
         delta[k] = ((ONE if z >= ZERO else e) / (ONE + e) - y) * inverse
         right += (z > ZERO) == (y > F(0.5))
-    mean = (math.log(product) + linear) * inverse
-    # The bits above have no room for what is not finite; linear keeps it.
-    return (mean if linear - linear == ZERO else linear), right
+    return product, linear, right
 
 
 @_jit
@@ -467,15 +482,16 @@ def _logits(weights, biases, images, results):
     graph = _new_graph(weights)
     first, source, value, bias, _ = graph
     live = np.zeros((len(weights), widest), np.bool_)
-    output = np.zeros((most_nodes, TILE), F)
     count = images.shape[2]
+    # Both whole arrays: rows of a slice would not be known to be contiguous, and would not be vectorised.
+    whole, rest = np.zeros((most_nodes, TILE), F), np.zeros((most_nodes, count % TILE), F)
     for network in range(results.shape[0]):
         _live_units(weights, network, live)
         nodes, _ = _graph(weights, weights, biases, network, live, graph)
         own = min(network, len(images) - 1)
         for start in range(0, count, TILE):
             length = min(TILE, count - start)
-            part = output[:, :length]
+            part = whole if length == TILE else rest
             for node in range(inputs):
                 part[node, :] = images[own, node, start : start + length]
             _forward(first, source, value, bias, inputs, nodes, part)

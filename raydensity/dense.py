@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from raydensity.losses import answers, cross_entropy
+from raydensity.losses import answers, cross_entropy, in_vectors
 
 
 class Layer(NamedTuple):
@@ -52,7 +52,7 @@ def _start(layers: Sequence[Layer], x: Tensor, labels: Tensor) -> tuple[Pass, li
     correct = (answers(logits) == labels).sum(1)
     if logits.shape[2] == 1:
         loss = cross_entropy(logits, labels).mean(1)
-        delta = logits.sigmoid().sub_(labels.unsqueeze(2)).div_(count)
+        delta = in_vectors(logits.squeeze(2)).sigmoid()[:, :count].sub_(labels).div_(count).unsqueeze(2)
     else:
         log_probabilities = logits.log_softmax(2)
         picked = labels.unsqueeze(2)

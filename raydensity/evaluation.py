@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.data import Dataset, normalize
 from raydensity.losses import answers, cross_entropy
+from raydensity.stack import State
 
 # Fixed: the size of a product decides how it is summed, so it must not depend on the cohort.
 CHUNK = {"compiled": 4096, "stacked": 512, "loop": 128}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,12 +68,22 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
     networks: dict[str, NetworkSpec] = {}
     for space in spaces:
         for _, cell in generate_variants(space):
-            try:
-                spec = study.network(cell)
-            except ValidationError as error:
-                raise ValueError(f"--set: {_one_line(error)}") from None
-            networks[spec.id] = spec
+            for spec in _networks(study, cell):
+                networks[spec.id] = spec
     return networks
+
+
+def size(study: Study, spaces: Iterable[Space]) -> int:
+    """How many networks some spaces have, those that several of them have counted in each."""
+    return sum(study.count(cell) for space in spaces for _, cell in generate_variants(space))
+
+
+def _networks(study: Study, cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
+    try:
+        meant = study.network(cell)
+        yield from [meant] if isinstance(meant, NetworkSpec) else meant
+    except ValidationError as error:
+        raise ValueError(f"--set: {_one_line(error)}") from None
 
 
 def _select(study: Study, scale: str, spaces: list[Space], factor: str, wanted: list[Level]) -> list[Space]:
@@ -102,11 +113,16 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
     if len(levels([*before, *after], factor)) == 1:
         return  # set to what it is
     for old, new in zip(before, after, strict=True):
-        if factor in new:
-            first = next(iter(generate_variants(new)))[1]
-            cells = [{**first, factor: level} for level in levels([old, new], factor)]
-            if len(expand(study, cells)) > 1:
-                return
+        if factor not in new:
+            continue
+        one, *others = levels([old, new], factor)
+        for _, cell in generate_variants({**new, factor: one}):
+            for other in others:
+                both = _networks(study, cell), _networks(study, {**cell, factor: other})
+                # One after the other: a cell may mean very many, which mostly differ from the first on.
+                for left, right in zip_longest(*both):
+                    if left is None or right is None or left.id != right.id:
+                        return
     raise ValueError(f"--set {factor}: no network that was chosen depends on it")
 
 

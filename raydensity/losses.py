@@ -8,12 +8,21 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+VECTORS = 32  # numbers that torch takes at a time on any CPU; those that are left over are computed in another way
+
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of each image: logits [N, B, C], labels [N, B] (int64) -> [N, B]."""
     if logits.shape[2] == 1:
-        return F.binary_cross_entropy_with_logits(logits.squeeze(2), labels.to(logits.dtype), reduction="none")
+        one, asked = in_vectors(logits.squeeze(2)), in_vectors(labels.to(logits.dtype))
+        return F.binary_cross_entropy_with_logits(one, asked, reduction="none")[:, : labels.shape[1]]
     return F.cross_entropy(logits.reshape(-1, logits.shape[2]), labels.flatten(), reduction="none").view_as(labels)
+
+
+def in_vectors(rows: Tensor) -> Tensor:
+    """Rows [N, B] filled with zeros to whole VECTORS: what becomes of a number then does not depend on N."""
+    short = -rows.shape[1] % VECTORS
+    return F.pad(rows, (0, short)) if short else rows
 
 
 def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

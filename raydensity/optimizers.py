@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from raydensity import compiled
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.spec import SGD, Adagrad, Adam, NetworkSpec
+from raydensity.stack import State
 
 
 class StackedOptimizer:

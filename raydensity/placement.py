@@ -43,6 +43,7 @@ COMPILED_SECONDS = 2.2e-10
 COMPILED_WEIGHTS = 16
 COMPILED_NETWORK_SECONDS = 2e-3
 METHOD_FACTOR = 2
+COMPILED_EPOCH_SECONDS = 0.01  # for shuffling and gathering 50,000 images, which networks share
 RECORD_BYTES = 20_000
 
 # Memory, in numbers of four bytes.
@@ -177,7 +178,8 @@ def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3
     checkpoint = 4 * counted.parameters * 4
     largest = max(1, min(MOST_NETWORKS, int(LOSABLE / seconds)))
-    return Need(seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint, largest=largest)
+    orders = COMPILED_EPOCH_SECONDS * spec.total_epochs * known.fitted_size / 50_000
+    return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, largest=largest)
 
 
 def _mean_weights(spec: NetworkSpec, total: int) -> float:

@@ -6,6 +6,8 @@ whole: thresholds are chosen in the analysis, never in the run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 # Changed when a column changes its meaning. Columns may be added without: records that lack them have nulls there.
@@ -128,6 +130,14 @@ PROVENANCE = pa.schema(
 )
 
 SCHEMA = pa.schema([pa.field("network_id", pa.string()), *FACTORS, *RESULTS, *PROVENANCE])
+
+
+def completed(record: pa.Table, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """These columns of a record, in their types; nulls in those that were added after it was written."""
+    schema, known = pa.schema([SCHEMA.field(name) for name in columns]), set(record.column_names)
+    nulls = {field.name: pa.nulls(record.num_rows, field.type) for field in schema if field.name not in known}
+    arrays = [nulls[name] if name in nulls else record[name] for name in columns]
+    return pa.table(arrays, names=list(columns)).cast(schema)
 
 
 def diverged(record: pa.Table) -> int:

@@ -6,7 +6,7 @@ import logging
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.plan import Plan
 from raydensity.progress import Watch
+from raydensity.published_weights import Weights
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
@@ -44,15 +45,17 @@ def run(
     tracker: Tracker,
     data_root: Path,
     console: Console,
+    published: Mapping[str, Weights] | None = None,
     runner: CohortRunner = run_cohort,
 ) -> Outcome:
     """Train, prune and measure the networks that the plan leaves to do, then catch up with MLflow.
 
-    Needs a running Ray unless nothing is to do. What an interruption leaves is done by the same call again.
+    Needs a running Ray unless nothing is to do. `published` has the weights that specs name by digest. What an
+    interruption leaves is done by the same call again.
     """
     failures: Iterable[str] = []
     if plan.cohorts:
-        failures = _tune(plan, ledger, owner, tracker, data_root, console, runner)
+        failures = _tune(plan, ledger, owner, tracker, data_root, published or {}, console, runner)
     finished = ledger.summary()
     done = set(finished["network_id"].to_pylist()).intersection(plan.networks)
     missing = len(plan.networks) - len(done)
@@ -66,7 +69,14 @@ def run(
 
 
 def _tune(
-    plan: Plan, ledger: Ledger, owner: str, tracker: Tracker, data_root: Path, console: Console, runner: CohortRunner
+    plan: Plan,
+    ledger: Ledger,
+    owner: str,
+    tracker: Tracker,
+    data_root: Path,
+    published: Mapping[str, Weights],
+    console: Console,
+    runner: CohortRunner,
 ) -> list[str]:
     """All cohorts as trials of one Tuner; returns the line that each failed one ended with."""
     job = Job(
@@ -77,6 +87,7 @@ def _tune(
         owner=owner,
         tracker=tracker,
         data_root=data_root,
+        published=published,
         gpus=[cohort.gpu for cohort in plan.cohorts],
         home=ray.get_runtime_context().get_node_id(),
     )

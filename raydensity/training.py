@@ -16,7 +16,7 @@ from torch import Tensor
 
 from raydensity import checkpoints
 from raydensity.checkpoints import Progress
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import evaluate, gather
 from raydensity.optimizers import StackedOptimizer
@@ -25,8 +25,9 @@ from raydensity.pruning.methods import during_training
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.schedules import factor
-from raydensity.sparsity import LTH
+from raydensity.sparsity import LTH, ProsPr
 from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
+from raydensity.stack import State
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are saved less often
@@ -126,6 +127,9 @@ class _Run:
             one.masks = None
         if masks is not None:
             self.cohort.set_masks(masks)
+            if isinstance(specs[0].sparsity, ProsPr) and specs[0].sparsity.published:
+                # The published code sets biases to zero with their units once, and trains them.
+                self.cohort.set_masks({name: masks[name] for name in self.cohort.prunable()})
 
     def train(self) -> None:
         total = self.specs[0].total_epochs

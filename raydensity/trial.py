@@ -10,7 +10,7 @@ import gc
 import math
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raydensity.errors import one_line
 from raydensity.experiment import Progress
 from raydensity.ledger import Ledger
+from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 from raydensity.tracking import Tracker
 
@@ -41,7 +42,8 @@ class Job:
     """What all trials of a sweep share. Paths are absolute: a worker's folder is not the user's.
 
     `cohorts` are references to lists of specs, and `gpus` the share of a GPU that each has; `owner` is the driver's
-    token for the ledger; `home` is the node that has the ledger: records come there from every other one.
+    token for the ledger; `published` has the weights that specs name by digest; `home` is the node that has the ledger:
+    records come there from every other one.
     """
 
     cohorts: Sequence[ray.ObjectRef]
@@ -52,6 +54,7 @@ class Job:
     owner: str
     tracker: Tracker
     data_root: Path
+    published: Mapping[str, Weights]
     home: str
 
 
@@ -117,6 +120,7 @@ def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Calla
         specs,
         device=device,
         data_root=job.data_root,
+        published=job.published,
         checkpoints=ledger.checkpoints,
         on_progress=on_progress,
     )

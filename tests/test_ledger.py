@@ -5,6 +5,7 @@ import multiprocessing
 import os
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from synthetic import grid, network, records
 
@@ -37,7 +38,31 @@ def test_what_is_written_is_read(ledger, tables):
         assert read[table["cohort_id"][0].as_py()].equals(table)
     summary = ledger.summary()
     assert summary.column_names == SUMMARY
-    assert ids(summary) == ids(*tables)
+    assert ids(summary) == ids(*tables) == ledger.finished_ids()
+    assert summary.equals(ledger.summary(whole=True))
+    for _, table in ledger.cohorts(["width", "network_id"]):
+        assert table.column_names == ["width", "network_id"]
+
+
+@pytest.mark.parametrize("new", [["sparsity", "kept_value", "noise", "nonzeros"], ["overlap", "validation_loss"]])
+def test_a_record_from_before_a_column_existed_has_nulls_there(ledger, tables, new):
+    path = ledger.path(tables[0]["cohort_id"][0].as_py())
+    pq.write_table(tables[0].drop_columns(new), path, compression="zstd", write_page_checksum=True)
+    read = ledger.read(path)
+    assert read.schema == record.SCHEMA
+    assert {read[name].null_count for name in new} == {8}
+    assert read.drop_columns(new).equals(tables[0].drop_columns(new))
+    for whole in (True, False):
+        assert ids(ledger.summary(whole=whole)) == ids(*tables)
+    assert ledger.read(ledger.write(tables[0].drop_columns(new))).equals(read)
+
+
+def test_a_column_of_a_later_version_is_left_out(ledger, tables):
+    path = ledger.path(tables[0]["cohort_id"][0].as_py())
+    pq.write_table(tables[0].append_column("later", pa.array(range(8))), path)
+    assert ledger.read(path).equals(tables[0])
+    with pytest.raises(AssertionError, match="would be lost"):
+        ledger.write(tables[0].append_column("later", pa.array(range(8))))
 
 
 def test_diverged_networks_are_finished(tmp_path):
@@ -87,7 +112,7 @@ def test_a_damaged_file_is_set_aside_and_the_others_stay(ledger, tables, damage,
         content = bytearray(b"not parquet at all")
     victim.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert ids(ledger.summary()) == ids(tables[1])
+        assert ids(ledger.summary(whole=True)) == ids(tables[1])
     assert len(caplog.records) == 1
     assert "\n" not in caplog.text.strip()
     assert not victim.exists()
@@ -95,6 +120,20 @@ def test_a_damaged_file_is_set_aside_and_the_others_stay(ledger, tables, damage,
     caplog.clear()
     assert ids(ledger.summary()) == ids(tables[1])
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("column", "found"), [("epochs", True), ("network_id", True), ("curve_train_loss", False)])
+def test_of_a_damaged_file_a_summary_sees_what_it_reads(ledger, tables, column, found):
+    victim = ledger.path(tables[0]["cohort_id"][0].as_py())
+    row_group = pq.read_metadata(victim).row_group(0)
+    chunks = map(row_group.column, range(row_group.num_columns))
+    [chunk] = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] == column]
+    content = bytearray(victim.read_bytes())
+    content[(chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size - 1] ^= 0x01
+    victim.write_bytes(content)
+    assert (ledger.summary().num_rows == 8) == found
+    assert ledger.summary(whole=True).num_rows == 8
+    assert not victim.exists()
 
 
 def test_a_readonly_ledger_moves_nothing(tmp_path, ledger, tables, caplog):

@@ -19,6 +19,7 @@ from raydensity.ledger import Ledger
 from sweeps.run_all import app, studies
 
 ROOT = Path(__file__).parents[1]
+DENSITY = ["--study", "density"]
 
 
 @pytest.fixture(autouse=True)
@@ -53,17 +54,26 @@ def closed_port():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "sparsity"], "--study: 'sparsity' is unknown; there is density"),
+        (["--study", "sparsity"], "--study: 'sparsity' is unknown; there is density, sparsest"),
         (["--scale", "huge"], "--scale: 'huge' is unknown; it is quick, reduced, paper"),
         (["--set", "width"], "--set: 'width' is not FACTOR=LEVEL,LEVEL"),
         (["--set", "depth=3"], "no factor 'depth'; it has preprocessing, batch_size"),
         (["--set", "sparsity.width=1"], "'sparsity' is not among the studies that run: density"),
         (["--set", "density.width=wide"], "--set width: 'wide' is not a number (such as 0.1)"),
         (["--set", "initializer=zeros"], "initializer = 'zeros': Input should be 'glorot_uniform'"),
-        (["--set", "architecture=mlp", "--set", "optimizer=adam"], "no network of density has that combination"),
+        (
+            ["--set", "architecture=mlp", "--set", "optimizer=adam"],
+            "no network of density has that combination",
+        ),
         (["--set", "width=0.001"], "width 0.001 leaves layer fc1 of mlp empty"),
-        (["--set", "width=0.1", "--set", "width=0.5"], "--set width: given twice; write all its levels in one"),
-        (["--set", "batch_size=5000"], "--set batch_size: 5000 is more than the 1151 training images of digits"),
+        (
+            ["--set", "width=0.1", "--set", "width=0.5"],
+            "--set width: given twice; write all its levels in one",
+        ),
+        (
+            ["--set", "batch_size=5000"],
+            "--set batch_size: 5000 is more than the 1151 training images of digits",
+        ),
         (
             ["--set", "architecture=mlp", "--set", "unshared=true"],
             "--set unshared: no network that was chosen depends on it",
@@ -75,7 +85,7 @@ def closed_port():
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(arguments, message):
-    assert message in refused("--study", "density", *arguments)
+    assert message in refused(*DENSITY, *arguments)
 
 
 def test_an_unwritable_out_is_refused(tmp_path):
@@ -104,7 +114,7 @@ def test_missing_and_truncated_data_are_refused(monkeypatch, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("RAYDENSITY_DATA", str(folder))
-    arguments = ["--scale", "reduced", "--set", "architecture=mlp"]
+    arguments = [*DENSITY, "--scale", "reduced", "--set", "architecture=mlp"]
     assert str(folder) in refused(*arguments)
     for name in (
         "train-images-idx3-ubyte",
@@ -117,7 +127,8 @@ def test_missing_and_truncated_data_are_refused(monkeypatch, tmp_path):
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path):
-    result = invoke("--dry-run", "--scale", "paper", "--set", "architecture=mlp", "--tracking-uri", "http://nowhere:1")
+    grid = ["--scale", "paper", "--set", "architecture=mlp"]
+    result = invoke("--dry-run", *DENSITY, *grid, "--tracking-uri", "http://nowhere:1")
     assert result.exit_code == 0, result.output
     assert "500 networks, 0 of them done; 500 to train in" in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db"]
@@ -140,7 +151,7 @@ def test_a_dry_run_on_a_damaged_ledger_names_the_file_and_leaves_it(tmp_path, ca
     ledger.prepare()
     damaged = ledger.path("0" * 20)
     damaged.write_bytes(b"not parquet at all")
-    result = invoke("--dry-run", "--set", "architecture=mlp")
+    result = invoke("--dry-run", *DENSITY, "--set", "architecture=mlp")
     assert result.exit_code == 0, result.output
     assert "40 networks, 0 of them done; 40 to train in" in result.stdout
     assert str(damaged) in caplog.text
@@ -151,9 +162,10 @@ def test_a_dry_run_on_a_damaged_ledger_names_the_file_and_leaves_it(tmp_path, ca
 def test_studies_are_listed_with_their_sizes():
     result = invoke("--list")
     assert result.exit_code == 0
-    [line] = [line for line in result.stdout.splitlines() if line.startswith("density")]
-    assert "1,500" in line
-    assert "density" in studies()
+    sizes = {line.split()[0]: line.split()[-3:] for line in result.stdout.splitlines()[1:]}
+    assert sizes["density"] == ["60", "52", "1,500"]
+    assert sizes["sparsest"][2] == "485,838"
+    assert {"density", "sparsest"} <= set(studies())
 
 
 def test_help_teaches_without_loading_anything_heavy():
@@ -170,8 +182,8 @@ GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5",
 GRID += ["--set", "max_epochs=30"]
 
 
-def start(folder):
-    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *GRID, "--out", folder / "results"]
+def start(folder, grid=GRID):
+    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results"]
     command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -257,6 +269,48 @@ def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
 
     # once more: nothing is left to do, and Ray does not even start
     assert "16 networks, 16 of them done: nothing to train" in finish(start(disturbed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_search_that_is_killed_loses_nothing_and_does_nothing_twice(tmp_path):
+    """Phase 2 of the sparsest-models study: many networks a cohort, no checkpoint while one is short."""
+    grid = ["--study", "sparsest", "--set", "part=unstructured", "--set", "learning_rate=0.1"]
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    for folder in (undisturbed, disturbed):
+        folder.mkdir()
+        new_store(folder)
+    finish(start(undisturbed, grid))
+
+    ledger = Ledger(disturbed / "results", "sparsest")
+    first = start(disturbed, grid)
+    wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
+
+    assert "832 networks" in finish(start(disturbed, grid))
+    for name, content in survived.items():
+        assert (ledger.folder / name).read_bytes() == content
+    assert len(survived) < len(list(ledger.folder.glob("*.parquet")))
+
+    def rows(out):
+        found = {}
+        for _, table in Ledger(out / "results", "sparsest").cohorts():
+            for row in table.to_pylist():
+                assert row["network_id"] not in found
+                found[row["network_id"]] = {
+                    name: value for name, value in row.items() if name != "cohort_id" and "seconds" not in name
+                }
+        return found
+
+    assert len(rows(undisturbed)) == 832
+    assert rows(disturbed) == rows(undisturbed)
+    tables = sorted((undisturbed / "results" / "report" / "sparsest" / "tables").glob("*.csv"))
+    assert tables
+    for table in tables:
+        assert (disturbed / table.relative_to(undisturbed)).read_text() == table.read_text()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import gather
 from raydensity.losses import cross_entropy
@@ -17,6 +17,7 @@ from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.sparsity import GMP, LTH, AtInitialization, Explicit, Method
 from raydensity.spec import NetworkSpec
+from raydensity.stack import State
 
 PART = 256  # networks whose scores are computed at a time
 

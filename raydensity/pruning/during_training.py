@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from raydensity.cohort import State
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.masks import with_biases
 from raydensity.sparsity import Method
 from raydensity.spec import NetworkSpec
+from raydensity.stack import State
 
 
 class DuringTraining:

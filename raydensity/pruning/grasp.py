@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from raydensity.cohort import State
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.selection import keep_largest
 from raydensity.sparsity import GraSP
+from raydensity.stack import State
 
 
 def grasp(start: Start, method: GraSP) -> State:

@@ -7,8 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from raydensity.cohort import Cohort, State
+from raydensity.cohort import Cohort
 from raydensity.models.mlp import DenseNetwork
+from raydensity.stack import State
 
 
 def with_biases(cohort: Cohort, kernels: State) -> State:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from raydensity.cohort import State
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.during_training import DuringTraining
@@ -17,6 +16,7 @@ from raydensity.pruning.rigl import RiggedLottery
 from raydensity.pruning.snip import iterative, snip
 from raydensity.pruning.synflow import synflow
 from raydensity.spec import NetworkSpec
+from raydensity.stack import State
 
 # A method's masks of the kernels, before training.
 AT_INITIALIZATION: dict[str, Callable[..., State]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from raydensity.cohort import State
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.selection import keep_largest
 from raydensity.sparsity import ProsPr
 from raydensity.spec import SGD
+from raydensity.stack import State
 
 
 def prospr(start: Start, method: ProsPr) -> State:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.cohort import State
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.budgets import erdos_renyi_kernel, uniform, zeros_rounded_down
 from raydensity.pruning.selection import keep_largest, ranks
 from raydensity.sparsity import Random, RigL
+from raydensity.stack import State
 
 
 def random(start: Start, method: Random) -> State:

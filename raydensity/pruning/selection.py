@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from raydensity.cohort import State
+from raydensity.stack import State
 
 
 def ranks(scores: Tensor) -> Tensor:

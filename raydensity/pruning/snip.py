@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.cohort import State
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
 from raydensity.sparsity import FORCE, SNIP, IterSNIP
+from raydensity.stack import State
 
 
 def saliency(start: Start, kept: State | None, number: int) -> State:

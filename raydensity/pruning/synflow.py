@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.cohort import State
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
 from raydensity.sparsity import SynFlow
+from raydensity.stack import State
 
 
 def synflow(start: Start, method: SynFlow) -> State:

@@ -1,0 +1,338 @@
+"""Sparsest Models Elude Pruning (arXiv 2407.04075): how few nonzeros does the Cubist Spiral take, and who finds them?
+
+A combinatorial search over masks, first of whole units (`structured`), then of single weights within the structure
+that those found (`unstructured`), against nine pruning methods (`pruning`); from random initial weights and from two
+that were published. Seeds are not in the paper, whose runs drew everything anew: docs/fidelity.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ray.tune import grid_search
+
+from raydensity import grid
+from raydensity.ledger import Ledger
+from raydensity.pruning import search
+from raydensity.published_weights import name_to_digest
+from raydensity.sparsity import METHODS, Explicit
+from raydensity.spec import MLP, NetworkSpec
+from raydensity.study import Study
+
+NINE = [name for name in METHODS if name != "random"]
+SCHEDULES = ["cosine", "multistep", "constant"]
+TWO = SCHEDULES[:2]
+NO_LIMIT = 0
+
+# What no space varies; --set may.
+COMMON: dict[str, Any] = {
+    "dataset": "spiral",
+    "noise": 0.0,
+    "samples": 50_000,
+    "depth": 3,
+    "initializer": "torch_default",
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch_size": 128,
+    "max_epochs": 50,
+    "precision": "fp32",
+    "repeat": 0,
+}
+
+
+def space(
+    experiment: str,
+    part: str,
+    *,
+    initial_weights: str,
+    learning_rates: list[float],
+    schedules: list[str] = SCHEDULES,
+    **factors: Any,
+) -> dict[str, Any]:
+    """The factors that all parts have, and the part's own."""
+    return {
+        **COMMON,
+        "experiment": grid_search([experiment]),
+        "part": grid_search([part]),
+        "initial_weights": grid_search([initial_weights]),
+        "learning_rate": grid_search(learning_rates),
+        "schedule": grid_search(schedules),
+        **factors,
+    }
+
+
+def structured(experiment: str, initial_weights: str, *, nonzeros_below: int = NO_LIMIT, **factors: Any) -> dict:
+    """Phase 1: all structures of a width-16 network, or those with fewer nonzeros (weights and biases)."""
+    own = {"structure": "all", "width": 16, "nonzeros_below": nonzeros_below, "learning_rates": [0.05, 0.1]}
+    return space(experiment, "structured", initial_weights=initial_weights, **{**own, **factors})
+
+
+def unstructured(
+    experiment: str,
+    initial_weights: str,
+    structure: str,
+    *,
+    target: float,
+    hidden_weights_below: int = NO_LIMIT,
+    first_masks: int = NO_LIMIT,
+    **factors: Any,
+) -> dict:
+    """Phase 2: the masks within a structure; `found` is the smallest that reached the target in phase 1.
+
+    `hidden_weights_below` bounds the weights before the output's; `first_masks` is the published code's cut-off: only
+    so many masks of the second layer for each count of its weights.
+    """
+    own = {
+        "structure": structure,
+        "target": target,
+        "width": 16,
+        "hidden_weights_below": hidden_weights_below,
+        "first_masks": first_masks,
+        "learning_rates": [0.05, 0.1],
+    }
+    return space(experiment, "unstructured", initial_weights=initial_weights, **{**own, **factors})
+
+
+def pruning(
+    experiment: str,
+    initial_weights: str,
+    *,
+    widths: list[int],
+    nonzeros: list[int],
+    methods: list[str] = NINE,
+    repeats: int = 1,
+    **factors: Any,
+) -> dict:
+    """The methods over widths and final weights; a width that has no more weights than are kept is left out."""
+    own = {
+        "method": grid_search(methods),
+        "width": grid_search(widths),
+        "nonzeros": grid_search(nonzeros),
+        "repeat": grid_search(list(range(repeats))),
+        "published": False,
+        "shuffled": False,
+        "distribution": "erk",
+        "rewind_epoch": 0,
+        "learning_rates": [0.05, 0.1, 0.2],
+    }
+    return space(experiment, "pruning", initial_weights=initial_weights, **{**own, **factors})
+
+
+BENCH_95 = list(range(15, 27))
+BENCH_995 = [16, 18, 20, 22, 24, 25, 26, 27, 28, 29, 30, 32, 34, 36]
+RANDOM = [*BENCH_95, 30, 33, 37, 40, 44, 50, 53, 55, 57, 60, 65]
+ALL_WIDTHS = [3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 256]
+FROM_BENCH_95 = [
+    structured("BENCH-95", "BENCH-95", nonzeros_below=37),
+    unstructured("BENCH-95", "BENCH-95", "3x2x2", target=0.95),
+    pruning("BENCH-95", "BENCH-95", widths=[3, 16], nonzeros=BENCH_95, repeats=5),
+]
+
+SPACES = {
+    "quick": [
+        # Width 4, whose random weights are larger: at width 16 few networks of a short search train.
+        structured("random", "random", width=4, nonzeros_below=38, repeat=grid_search([0, 1]), schedules=TWO),
+        unstructured("random", "random", "3x2x2", target=0.95, width=4, schedules=TWO),
+        pruning(
+            "random",
+            "random",
+            widths=[4, 16],
+            nonzeros=[18, 22, 27],
+            methods=["gmp", "snip", "synflow"],
+            repeats=3,
+            learning_rates=[0.05, 0.1],
+            schedules=TWO,
+        ),
+    ],
+    "reduced": [
+        *FROM_BENCH_95,
+        structured("BENCH-95", "BENCH-95", structure="3x2x2", repeat=grid_search(list(range(5)))),
+        structured("random", "random", nonzeros_below=41),
+        pruning("random", "random", widths=[3, 16, 64], nonzeros=RANDOM, methods=["gmp", "snip", "synflow"]),
+    ],
+    "paper": [
+        *FROM_BENCH_95,
+        structured("BENCH-995", "BENCH-995", nonzeros_below=61),
+        unstructured(
+            "BENCH-995",
+            "BENCH-995",
+            "6x3x2",
+            target=0.995,
+            hidden_weights_below=31,
+            first_masks=6,
+            learning_rates=[0.05],
+        ),
+        pruning("BENCH-995", "BENCH-995", widths=[6, 16], nonzeros=BENCH_995, repeats=5),
+        structured("random", "random"),
+        unstructured("random", "random", "3x3x3", target=0.95),
+        unstructured(
+            "random", "random", "7x3x3", target=0.995, hidden_weights_below=33, first_masks=3, learning_rates=[0.05]
+        ),
+        pruning("random", "random", widths=ALL_WIDTHS, nonzeros=RANDOM),
+    ],
+}
+
+
+def networks(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
+    """The networks that a cell of the grid means: one for each mask, or for the method."""
+    if cell["part"] == "pruning":
+        yield from _pruned(cell)
+        return
+    template = _template(cell, {"name": "explicit", "rows": [[1]] * (cell["depth"] + 1)})
+    for rows in _masks(cell):
+        own = {"sparsity": Explicit.model_construct(name="explicit", rows=rows)}
+        seeds = {} if template.initial_weights else {"init_seed": _seed(*_drawn_by(cell), rows)}
+        yield template.model_copy(update=own | seeds)
+
+
+def count(cell: Mapping[str, Any]) -> int:
+    """How many networks a cell means, without making them."""
+    if cell["part"] == "pruning":
+        return int(_has_more_weights(cell))
+    if cell["part"] == "structured":
+        return sum(1 for _ in _masks(cell))
+    budget, first = cell["hidden_weights_below"] or None, cell["first_masks"] or None
+    return search.count_unstructured(dims(cell["structure"]), budget=budget, first=first)
+
+
+def _has_more_weights(cell: Mapping[str, Any]) -> bool:
+    """Whether a network has more weights than the method is to keep."""
+    width, depth = cell["width"], cell["depth"]
+    return cell["nonzeros"] < 2 * width + (depth - 1) * width * width + width
+
+
+def _masks(cell: Mapping[str, Any]) -> Iterator[search.Rows]:
+    if cell["part"] == "unstructured":
+        yield from search.unstructured(
+            dims(cell["structure"]), budget=cell["hidden_weights_below"] or None, first=cell["first_masks"] or None
+        )
+        return
+    structures = search.structures(cell["width"], cell["depth"])
+    for each in structures if cell["structure"] == "all" else [dims(cell["structure"])]:
+        rows = search.structured(each)
+        if not cell["nonzeros_below"] or search.nonzeros(rows) < cell["nonzeros_below"]:
+            yield rows
+
+
+def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
+    """Where phase 2's structure is `found`, the smallest one that reached the target in phase 1.
+
+    Of several with as few nonzeros, the most accurate. ValueError, in one line, where none did yet.
+    """
+    resolved = []
+    for each in spaces:
+        if "found" not in grid.levels([each], "structure"):
+            resolved.append(each)
+            continue
+        for weights in grid.levels([each], "initial_weights"):
+            for target in grid.levels([each], "target"):
+                levels = [
+                    _found(ledger, str(weights), float(target)) if level == "found" else level
+                    for level in grid.levels([each], "structure")
+                ]
+                resolved.append(
+                    {**each, "initial_weights": weights, "target": target, "structure": grid_search(levels)}
+                )
+    return resolved
+
+
+def _found(ledger: Ledger, weights: str, target: float) -> str:
+    digest = "" if weights == "random" else name_to_digest(weights)
+    reached = []
+    for _, table in ledger.cohorts():
+        columns = ["sparsity", "status", "initial_weights", "structure", "validation_accuracy", "nonzeros"]
+        for row in table.select(columns).to_pylist():
+            if row["sparsity"] != "explicit" or row["status"] != "finished" or row["initial_weights"] != digest:
+                continue
+            whole = search.nonzeros(search.structured(dims(row["structure"])))
+            if row["validation_accuracy"] >= target and row["nonzeros"] == whole:
+                reached.append((whole, -row["validation_accuracy"], row["structure"]))
+    if not reached:
+        raise ValueError(
+            f"--set structure=found: no structure has reached {target:.1%} from {weights} weights yet; "
+            "run this study with --set part=structured first"
+        )
+    return min(reached)[2]
+
+
+def dims(structure: str) -> tuple[int, ...]:
+    """The hidden units of each layer: 3x2x2 -> (3, 2, 2). ValueError, in one line, for anything else."""
+    parts = structure.split("x")
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise ValueError(f"--set structure: {structure!r} is not units a layer such as 3x2x2, nor 'all' or 'found'")
+    return tuple(map(int, parts))
+
+
+def _pruned(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
+    if not _has_more_weights(cell):
+        return
+    method: dict[str, Any] = {"name": cell["method"], "nonzeros": cell["nonzeros"], "published": cell["published"]}
+    if cell["method"] not in ("gmp", "lth", "rigl"):
+        method["shuffled"] = cell["shuffled"]
+    if cell["method"] in ("rigl", "random"):
+        method["distribution"] = cell["distribution"]
+    if cell["method"] == "lth":
+        method["rewind_epoch"] = cell["rewind_epoch"]
+    spec = _template(cell, method)
+    # Drawn alike for all methods, so that they are compared on the same networks, and anew for all else, as published.
+    seed = _seed(*_drawn_by(cell), cell["width"], cell["nonzeros"])
+    update: dict[str, Any] = {"prune_seed": seed}
+    if not spec.initial_weights:
+        update["init_seed"] = seed
+        if cell["published"] and cell["method"] in ("snip", "grasp"):
+            update["initializer"] = "xavier_normal"
+    yield spec.model_copy(update=update)
+
+
+def _drawn_by(cell: Mapping[str, Any]) -> tuple:
+    return cell["repeat"], cell["learning_rate"], cell["schedule"]
+
+
+def _seed(*drawn_by: Any) -> int:
+    return int.from_bytes(hashlib.sha256(repr(drawn_by).encode()).digest()[:4], "little") >> 1
+
+
+def _template(cell: Mapping[str, Any], sparsity: dict[str, Any]) -> NetworkSpec:
+    weights = cell["initial_weights"]
+    return NetworkSpec.model_validate(
+        {
+            "dataset": {"name": cell["dataset"], "noise": cell["noise"], "samples": cell["samples"]},
+            "preprocessing": "standardized",
+            "architecture": MLP(width=cell["width"], hidden=(1,) * cell["depth"]),
+            "initializer": cell["initializer"],
+            "initial_weights": "" if weights == "random" else name_to_digest(weights),
+            "sparsity": sparsity,
+            "training": {
+                "optimizer": {
+                    "name": "sgd",
+                    "learning_rate": cell["learning_rate"],
+                    "momentum": cell["momentum"],
+                    "weight_decay": cell["weight_decay"],
+                },
+                "batch_size": cell["batch_size"],
+                "max_epochs": cell["max_epochs"],
+                "stopping": {"name": "last_epoch"},
+                "precision": cell["precision"],
+                "schedule": {"name": cell["schedule"]},
+            },
+            "pruning": {"name": "global_magnitude"},
+            "measures": (),
+            "init_seed": 0,
+            "data_seed": 0,
+            "order_seed": cell["repeat"],
+        }
+    )
+
+
+STUDY = Study(
+    name="sparsest",
+    title="Sparsest models elude pruning (arXiv 2407.04075)",
+    spaces=SPACES,
+    network=networks,
+    count=count,
+    selecting=("experiment", "part"),
+    resolve=resolve,
+    track_networks=False,  # a run takes longer than a network
+)
