@@ -120,7 +120,7 @@ def test_simulation_agrees_with_masks_drawn_and_stripped_whole():
 def test_simulation_follows_its_generator_and_memory_is_bounded(monkeypatch):
     whole = simulate(network(6), (4, 6, 6, 3), samples=2_000, generator=source(1))
     assert whole == simulate(network(6), (4, 6, 6, 3), samples=2_000, generator=source(1))
-    monkeypatch.setattr("raydensity.measures.path_probability.PAIRS", 19**2 * 7)
+    monkeypatch.setattr("raydensity.measures.path_probability.AT_ONCE", 40 * 7)
     in_parts = simulate(network(6), (4, 6, 6, 3), samples=2_000, generator=source(1))
     assert in_parts == pytest.approx(whole, abs=math.sqrt(2) * error(whole, 2_000))
     assert simulate(network(6), (4, 6, 6, 3), samples=1, generator=source()) in (0, 1)

@@ -27,7 +27,7 @@ def best(networks: Networks) -> Figure:
     axes = figure.subplots(lines, columns, squeeze=False)
     drawn: set[str] = set()
     for axis, (title, width, rows) in zip(axes.flat, panels, strict=False):
-        chosen = shown(rows[rows["method"].map(methods.is_search) | (rows["width"] == width)])
+        chosen = shown(rows[methods.searched(rows) | (rows["width"] == width)])
         limit = _largest(chosen)
         for method in sorted(chosen["method"].unique(), key=methods.rank):
             look = methods.look(method)
@@ -37,7 +37,7 @@ def best(networks: Networks) -> Figure:
             drawn.add(method)
             _steps(axis, own, look, limit)
         accuracy_axis(axis)
-        searched_alone = chosen["method"].map(methods.is_search).all()
+        searched_alone = methods.searched(chosen).all()
         axis.set(xlabel="nonzeros (weights and biases)", ylabel="best accuracy (%)", xlim=(None, limit))
         axis.set_title(title if searched_alone else f"{title}, pruners at width {width:g}")
     for spare in axes.flat[len(panels) :]:
@@ -50,14 +50,14 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
     """How accuracies are spread, a panel per method, the search's best in all of them."""
     rows = dict(networks.groups())[group]
     width = usual_widths(rows)[0]
-    chosen = shown(rows[rows["method"].map(methods.is_search) | (rows["width"] == width)])
+    chosen = shown(rows[methods.searched(rows) | (rows["width"] == width)])
     names = sorted(chosen["method"].unique(), key=methods.rank)
     columns = min(len(names), 4)
     lines = math.ceil(len(names) / columns)
     figure = Figure(figsize=(1.9 * columns + 0.4, 1.75 * lines + 0.3), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     limit = _largest(chosen)
-    search = chosen[chosen["method"].map(methods.base) == methods.SEARCH].dropna(subset=["accuracy"])
+    search = chosen[methods.searched(chosen)].dropna(subset=["accuracy"])
     for place, (axis, method) in enumerate(zip(axes.flat, names, strict=False)):
         look = methods.look(method)
         own = chosen[(chosen["method"] == method) & (chosen["nonzeros"] <= limit)].dropna(subset=["accuracy"])
@@ -66,7 +66,7 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
         _band(axis, own, look.color)
         accuracy_axis(axis)
         axis.set_title(look.name)
-        axis.set_xlim(None, limit)
+        axis.set_xlim(0.95 * float(chosen["nonzeros"].min()), limit)
         axis.tick_params(labelbottom=place + columns >= len(names))
     for spare in axes.flat[len(names) :]:
         spare.remove()
@@ -77,7 +77,7 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
 
 def _largest(rows: pd.DataFrame) -> float:
     """Where the axis ends: beyond the largest pruned network, or beyond the search's where nothing was pruned."""
-    pruned = rows[~rows["method"].map(methods.is_search)]["nonzeros"].dropna()
+    pruned = rows[~methods.searched(rows)]["nonzeros"].dropna()
     found = pruned if len(pruned) else rows["nonzeros"].dropna()
     if found.empty:
         raise CannotDraw("All networks diverged.")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from analysis.sparsest import methods
 from analysis.sparsest.published import TARGETS
 
-TICKS = [50, 80, 90, 95, 98, 99, 99.5, 99.9]
-FINEST = 0.02  # percent of errors: what is below looks the same, and none at all has a place
+TICKS = [50, 80, 90, 95, 99, 99.5, 99.9, 100]
+FINEST = 0.015  # percent of errors, added to all of them, so that none at all has a place
 TARGET_COLOR = "0.45"
 
 
@@ -24,13 +24,16 @@ def accuracy_axis(axis: Axes) -> None:
     """Accuracies in percent on the vertical axis, the logarithm of the errors upside down, and lines at the targets."""
 
     def forward(accuracy: NDArray) -> NDArray:
-        return -np.log10(np.maximum(100 - np.asarray(accuracy, dtype=float), FINEST))
+        return -np.log10(np.maximum(100 + FINEST - np.asarray(accuracy, dtype=float), 1e-9))
 
-    axis.set_yscale("function", functions=(forward, lambda value: 100 - 10.0 ** -np.asarray(value, dtype=float)))
+    def backward(value: NDArray) -> NDArray:
+        return 100 + FINEST - 10.0 ** -np.asarray(value, dtype=float)
+
+    axis.set_yscale("function", functions=(forward, backward))
     axis.yaxis.set_major_locator(FixedLocator(TICKS))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.set_ylim(45, 100 - FINEST)
+    axis.set_ylim(45, 100 + FINEST / 4)
     for target in TARGETS:
         axis.axhline(target, color=TARGET_COLOR, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
 
@@ -47,7 +50,7 @@ def usual_widths(rows: pd.DataFrame) -> list[float]:
 
     Widest first. The search's own width where nothing was pruned.
     """
-    searched = rows["method"].map(methods.is_search)
+    searched = methods.searched(rows)
     usual = float(rows.loc[searched, "width"].max()) if searched.any() else 16.0
     widths = sorted(rows.loc[~searched, "width"].unique(), reverse=True)
     if not widths:
@@ -57,7 +60,7 @@ def usual_widths(rows: pd.DataFrame) -> list[float]:
 
 def several_widths(rows: pd.DataFrame) -> bool:
     """Whether pruners were tried at several widths."""
-    return rows.loc[~rows["method"].map(methods.is_search), "width"].nunique() > 1
+    return rows.loc[~methods.searched(rows), "width"].nunique() > 1
 
 
 def method_legend(figure: Figure, names: Iterable[str]) -> None:

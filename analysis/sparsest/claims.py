@@ -100,7 +100,7 @@ def search_beats_pruners(networks: Networks, tables: Tables, group: Group) -> li
     for target in TARGETS:
         size = _search(tables, group, target)
         pruned = _rows(tables["sparsest"], group, target)
-        pruned = pruned[pruned["method"].map(methods.is_pruner)]
+        pruned = pruned[methods.pruned(pruned)]
         if pruned.empty or size is None:
             continue
         paper = f"Every pruner needs more nonzeros than the search for {target:g} %, even at the best width."
@@ -120,7 +120,7 @@ def search_beats_pruners(networks: Networks, tables: Tables, group: Group) -> li
 def pruners_disconnect(networks: Networks, tables: Tables, group: Group) -> list[Claim]:
     """How many pruned networks have units on no path; judged by whether most networks of most methods do."""
     rows = _rows(tables["connectivity"], group)
-    rows = rows[rows["method"].map(methods.is_pruner)]
+    rows = rows[methods.pruned(rows)]
     if rows.empty:
         return []
     width = usual_widths(rows)[0]
@@ -139,7 +139,7 @@ def width_hurts(networks: Networks, tables: Tables, group: Group) -> list[Claim]
     claims = []
     for target in TARGETS:
         rows = _rows(tables["sparsest"], group, target)
-        rows = rows[rows["method"].map(methods.is_pruner)]
+        rows = rows[methods.pruned(rows)]
         if rows["width"].nunique() < 2:
             continue
         worse: list[str] = []
@@ -163,7 +163,7 @@ def pruning_removes_more(networks: Networks, tables: Tables, group: Group) -> li
     claims = []
     for target in TARGETS:
         rows = _rows(tables["pruning_after_training"], group, target)
-        rows = rows[rows["method"].map(methods.is_pruner)]
+        rows = rows[methods.pruned(rows)]
         if len(rows):
             number = int(rows["n"].sum())
             share = float((rows["prunable"] * rows["n"]).sum() / number)

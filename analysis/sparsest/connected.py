@@ -26,7 +26,7 @@ def disconnected(networks: Networks, tables: Tables) -> Figure:
     for (first, second, third), (group, every) in zip(axes, groups, strict=True):
         rows = shown(every).dropna(subset=["connected_nonzeros"])
         rows = rows.assign(share=100 * (1 - rows["connected_nonzeros"] / rows["nonzeros"]).astype(float))
-        pruned = rows[~rows["method"].map(methods.is_search)]
+        pruned = rows[~methods.searched(rows)]
         drawn |= set(pruned["method"])
         width = usual_widths(every)[0]
         _lines(first, pruned[pruned["width"] == width], "weights")
@@ -41,8 +41,8 @@ def disconnected(networks: Networks, tables: Tables) -> Figure:
             second.remove()
         table = of_group(tables["connectivity"], group)
         table = table[table["method"].isin(rows["method"])]
-        _bars(third, table[(table["width"] == width) & ~table["method"].map(methods.is_search)])
-        third.set_title(f"disconnected units, width {width:g}")
+        _bars(third, table[(table["width"] == width) & ~methods.searched(table)])
+        third.set_title("disconnected units")
     method_legend(figure, drawn)
     layers = range(1, len(_layers(tables["connectivity"])) + 1)
     handles = [Patch(color=color, label=str(layer)) for layer, color in zip(layers, LAYER_COLORS, strict=False)]

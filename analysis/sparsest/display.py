@@ -25,11 +25,10 @@ def trained(networks: Networks) -> pd.DataFrame:
                     "": _capital(networks.title(group)),
                     "method": methods.look(str(method)).name,
                     "networks": f"{len(own):,}",
-                    "diverged": str(int(own["accuracy"].isna().sum()) or ""),
                     "widths": _levels(own["width"]),
                     "weights": " to ".join(map(str, sorted({own["weights"].min(), own["weights"].max()}))),
                     "learning rates": _levels(own["learning_rate"]),
-                    "schedules": ", ".join(sorted(own["schedule"].unique())),
+                    "schedules": own["schedule"].nunique(),
                     "batch orders": own["order_seed"].nunique(),
                 }
             )
@@ -37,10 +36,16 @@ def trained(networks: Networks) -> pd.DataFrame:
 
 
 def sparsest(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
-    """Smallest nonzeros by method and width, the connected ones in brackets where they are fewer."""
+    """Smallest nonzeros by method and width, the connected ones in brackets where they are fewer.
+
+    Methods that reach the target at no width are left out.
+    """
     shown = {}
     for group, part in networks.groups(tables["sparsest"]):
-        for target, rows in part.groupby("target"):
+        for target, every in part.groupby("target"):
+            rows = every[every.groupby("method")["nonzeros"].transform("count") > 0]
+            if rows.empty:
+                continue
             cells = [_size(*row) for row in zip(rows["nonzeros"], rows["connected_nonzeros"], strict=True)]
             caption = f"{_capital(networks.title(group))}: {target:g} %{_published(group, float(str(target)))}"
             shown[caption] = _by_width(rows.assign(cell=cells))
@@ -63,7 +68,7 @@ def networks_behind(networks: Networks, tables: Tables) -> pd.DataFrame:
             "learning rate": [f"{rate:g}" for rate in rows["learning_rate"]],
             "schedule": rows["schedule"],
             "batch order": rows["order_seed"].astype(int),
-            "network": rows["network_id"],
+            "network": rows["network_id"].str[:12],
         }
     )
 
@@ -73,7 +78,7 @@ def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     shown = {}
     for group, part in networks.groups(tables["accuracy"]):
         width = usual_widths(part)[0]
-        rows = part[~part["method"].map(methods.is_search) & (part["width"] == width)]
+        rows = part[~methods.searched(part) & (part["width"] == width)]
         if rows.empty:
             continue
         weights = sorted(rows["weights"].unique())
@@ -114,7 +119,7 @@ def connectivity(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """Share of the nonzeros that lie on no path, by method and width, and in brackets of networks without any path."""
     shown = {}
     for group, part in networks.groups(tables["connectivity"]):
-        rows = part[~part["method"].map(methods.is_search)]
+        rows = part[~methods.searched(part)]
         if len(rows):
             cells = [
                 f"{number(share)} ({number(none, 0)})"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+import pandas as pd
 
 SEARCH = "search"
 STRUCTURED = "search (structured)"
@@ -70,6 +73,21 @@ def is_search(method: str) -> bool:
 def is_pruner(method: str) -> bool:
     """Whether it is a pruner, and none of the controls: masks at random or shuffled."""
     return not is_search(method) and base(method) != CONTROL and "shuffled" not in method
+
+
+def searched(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are the search's."""
+    return _where(rows, is_search)
+
+
+def pruned(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are those of pruners, controls left out."""
+    return _where(rows, is_pruner)
+
+
+def _where(rows: pd.DataFrame, condition: Callable[[str], bool]) -> pd.Series:
+    # By name, not by row: there are a dozen names and half a million rows.
+    return rows["method"].isin([name for name in rows["method"].unique() if condition(name)])
 
 
 def rank(method: str) -> tuple[int, str]:

@@ -40,6 +40,7 @@ class Networks:
     every: pd.DataFrame
     by_method: pd.DataFrame
     lists: pd.DataFrame
+    study: str
     scale: str
     planned: int
     found: int
@@ -95,7 +96,9 @@ def prepare(runs: Runs) -> Networks:
     names = {name: methods.STRUCTURED + name.removeprefix(methods.SEARCH) for name in structured["method"].unique()}
     by_method = pd.concat([structured.assign(method=structured["method"].map(names)), every])
     lists = [name for name in frame.columns if name.startswith(("prune_", "kept_")) or name == "disconnected_units"]
-    return Networks(every, by_method, sparse[[*lists, "hidden", "samples"]], runs.scale, runs.planned, len(frame))
+    return Networks(
+        every, by_method, sparse[[*lists, "hidden", "samples"]], runs.study, runs.scale, runs.planned, len(frame)
+    )
 
 
 def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:

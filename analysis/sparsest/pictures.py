@@ -54,7 +54,7 @@ def chosen(networks: Networks, group: tuple[str, str]) -> list[int]:
     members = shown(of_group(networks.every, group))
     members = members.dropna(subset=["accuracy"])
     found: list[int] = []
-    searched = members[members["method"].map(methods.is_search)]
+    searched = members[methods.searched(members)]
     limit = math.inf
     if len(searched):
         reached = searched[searched["accuracy"] >= target_of(group[1])]
@@ -63,7 +63,7 @@ def chosen(networks: Networks, group: tuple[str, str]) -> list[int]:
         best = (reached if len(reached) else searched).sort_values(order, ascending=ascending, kind="stable")
         found.append(int(best.index[0]))
         limit = float(best["nonzeros"].iloc[0])
-    pruned = members[members["method"].map(methods.is_pruner)]
+    pruned = members[methods.pruned(members)]
     pruned = pruned[pruned["width"] == usual_widths(members)[0]]
     if len(pruned):
         excess = (pruned["nonzeros"].astype(float) - limit).clip(lower=0).fillna(0)

@@ -82,7 +82,8 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "The smallest networks that reach a target",
             "Filled: the smallest number of nonzeros over all widths; hollow: the smallest of other widths; line: the "
             "search. Tables: nonzeros, in brackets those on a path from an input to the output where they are fewer; "
-            f"{display.NOT_REACHED}: no network reaches the target.",
+            f"{display.NOT_REACHED}: no network of that width reaches the target. `python -m analysis {networks.study} "
+            "--network ID` draws any of the networks.",
             partial(sizes.smallest, networks, named),
             said=judged([claims.search_beats_pruners]),
             shown={

@@ -52,7 +52,7 @@ def over_width(networks: Networks, tables: Tables) -> Figure:
     for line, (group, every) in zip(axes, groups, strict=True):
         rows = shown(every)
         drawn |= set(rows["method"]) - {methods.STRUCTURED}
-        widths = sorted(rows.loc[~rows["method"].map(methods.is_search), "width"].unique())
+        widths = sorted(rows.loc[~methods.searched(rows), "width"].unique())
         table = of_group(tables["sparsest"], group)
         table = table[table["method"].isin(rows["method"])]
         for axis, target in zip(line, TARGETS, strict=False):
@@ -122,7 +122,7 @@ def _sizes(axis: Axes, rows: pd.DataFrame, widths: list[float]) -> None:
 
 def _accuracies(axis: Axes, rows: pd.DataFrame, title: str) -> None:
     """The best accuracy at the number of weights that most methods and widths were asked for; the smallest of these."""
-    pruned = rows[~rows["method"].map(methods.is_search)]
+    pruned = rows[~methods.searched(rows)]
     asked = pruned.groupby("weights")[["method", "width"]].apply(lambda part: len(part.drop_duplicates()))
     weights = int(asked[asked == asked.max()].index[-1])
     best = pruned[pruned["weights"] == weights].groupby(["method", "width"])["accuracy"].max()
@@ -140,10 +140,11 @@ def width_axis(axis: Axes, widths: list[float]) -> None:
     axis.set_xscale("log", base=2)
     apart: list[float] = []
     for width in widths:
-        if not apart or width >= 1.5 * apart[-1]:  # labels of neighbours would overlap
+        if not apart or width >= 1.9 * apart[-1]:  # labels of neighbours would overlap
             apart.append(width)
     axis.xaxis.set_major_locator(FixedLocator(apart))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_locator(NullLocator())
+    axis.tick_params(axis="x", labelsize=7)
     axis.set_xlabel("width")
     axis.margins(x=0.12)

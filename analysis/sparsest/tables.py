@@ -52,7 +52,7 @@ def gaps(smallest: pd.DataFrame) -> pd.DataFrame:
     """How many nonzeros more than the search a method needs, by width; without the search there is no gap."""
     searched = smallest[smallest["method"].eq(methods.SEARCH)].set_index([*GROUP, "target"])["nonzeros"]
     searched = searched.groupby(level=[0, 1, 2]).min().rename("search")
-    rows = smallest[~smallest["method"].map(methods.is_search)]
+    rows = smallest[~methods.searched(smallest)]
     rows = rows[[*KEYS, "target", "nonzeros"]].join(searched, on=[*GROUP, "target"])
     return rows.assign(gap=rows["nonzeros"] - rows["search"])
 

@@ -16,8 +16,8 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-# Pairs of weights compared at once: some hundred MB.
-PAIRS = 2**26
+# Weights and units held at once: some hundred MB.
+AT_ONCE = 2**24
 
 
 def expected_paths(sizes: Sequence[int], kept: Sequence[int] | int) -> float:
@@ -44,14 +44,14 @@ def bound(sizes: Sequence[int], kept: Sequence[int] | int) -> float:
 def simulate(sizes: Sequence[int], kept: Sequence[int] | int, *, samples: int, generator: np.random.Generator) -> float:
     """Share of `samples` random masks that have a complete path.
 
-    Time and memory grow with the square of the weights kept and not with the width. Raises ValueError if `kept` does
-    not fit `sizes` or there is no sample.
+    Time grows with the weights kept and the units, memory is bounded. Raises ValueError if `kept` does not fit `sizes`
+    or there is no sample.
     """
     layers = _layer_sizes(sizes, kept)
     if samples < 1:
         raise ValueError(f"samples is {samples}: it must be 1 or more")
     total = kept if isinstance(kept, int) else sum(kept)
-    at_once = max(1, PAIRS // max(1, total) ** 2)
+    at_once = max(1, AT_ONCE // (total + sum(sizes)))
     found = 0
     for start in range(0, samples, at_once):
         number = min(at_once, samples - start)
@@ -98,13 +98,15 @@ def _has_path(sizes: Sequence[int], layers: Sequence[int], weights: NDArray[np.i
     ends = np.cumsum(layers)
     layer = np.searchsorted(ends, weights, side="right")
     within = weights - (ends - np.array(layers))[layer]
-    # Units are numbered through the network, so weights meet where the target of one is the source of another.
+    # Units are numbered through the network.
     offsets = np.array(list(accumulate(sizes, initial=0)))
     columns = np.array(sizes[1:])[layer]
     source = offsets[layer] + within // columns
     target = offsets[layer + 1] + within % columns
-    meets = source[:, :, None] == target[:, None, :]
-    reached = layer == 0
-    for _ in layers[1:]:
-        reached = reached | (meets & reached[:, None, :]).any(axis=2)
-    return (reached & (layer == len(layers) - 1)).any(axis=1)
+    reached = np.zeros((len(weights), sum(sizes)), dtype=bool)
+    reached[:, : sizes[0]] = True
+    for number in range(len(layers)):
+        mask, place = np.nonzero(layer == number)
+        live = reached[mask, source[mask, place]]
+        reached[mask[live], target[mask, place][live]] = True
+    return reached[:, -sizes[-1] :].any(axis=1)
