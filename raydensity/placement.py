@@ -59,6 +59,7 @@ CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
 
 MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
 MOST_NETWORKS = 4096  # in a cohort of compiled steps: beyond, files get no fewer in practice, and tables too large
+TINY, MOST_ON_GPU = 10_000, 16_384  # parameters of a network that fills no GPU by the hundred; networks that may
 LOSABLE = 120.0  # seconds of compiled steps in a cohort: what can be lost, since it is done before it is saved
 COHORTS_PER_GPU = 4  # as many as can share one GPU by default
 LONGEST = 3600.0  # seconds that a cohort should not exceed
@@ -171,7 +172,8 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
     smallest = 2 if device == "cpu" else 1  # a stack of one is computed as two on a CPU (cohort.py)
-    return Need(seconds, own, step_seconds, shared, smallest, checkpoint)
+    tiny = device == "gpu" and counted.parameters <= TINY
+    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, MOST_ON_GPU if tiny else MAX_NETWORKS)
 
 
 def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
