@@ -104,7 +104,7 @@ class ProsPr(AtInitialization):
 class GMP(Method):
     """Gradual magnitude pruning over the whole training, on a cubic schedule (Zhu and Gupta 2018).
 
-    Published: keeps one weight fewer than asked.
+    Published: keeps two weights fewer than asked.
     """
 
     name: Literal["gmp"] = "gmp"
