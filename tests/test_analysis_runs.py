@@ -129,7 +129,8 @@ def test_a_folder_whose_name_looks_like_a_uri(tmp_path, monkeypatch):
 
 
 def test_the_analysis_loads_nothing_that_trains():
-    code = "import sys, analysis.runs, analysis.density.report; print({'ray', 'torch'} & set(sys.modules))"
+    modules = "analysis.runs, analysis.density.report, analysis.sparsest.report"
+    code = f"import sys, {modules}; print({{'ray', 'torch'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
 

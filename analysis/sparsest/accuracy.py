@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import CannotDraw
 from analysis.sparsest import methods
-from analysis.sparsest.axes import accuracy_axis, method_legend, shown, usual_widths
+from analysis.sparsest.axes import accuracy_axis, common_width, method_legend, shown, usual_widths
 from analysis.sparsest.networks import Networks
 
 FEWEST = 5  # networks that a band of percentiles may stand for
@@ -49,7 +49,7 @@ def best(networks: Networks) -> Figure:
 def spread(networks: Networks, group: tuple[str, str]) -> Figure:
     """How accuracies are spread, a panel per method, the search's best in all of them."""
     rows = dict(networks.groups())[group]
-    width = usual_widths(rows)[0]
+    width = common_width(rows)
     chosen = shown(rows[methods.searched(rows) | (rows["width"] == width)])
     names = sorted(chosen["method"].unique(), key=methods.rank)
     columns = min(len(names), 4)

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from analysis.sparsest import methods
-from analysis.sparsest.published import TARGETS
+from analysis.sparsest.published import TARGETS, WIDTH
 
 TICKS = [50, 80, 90, 95, 99, 99.5, 99.9, 100]
 FINEST = 0.015  # percent of errors, added to all of them, so that none at all has a place
@@ -46,16 +46,17 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_widths(rows: pd.DataFrame) -> list[float]:
-    """Widths of the pruners that get a panel: all if there are two at most, else the one of the search or the nearest.
+    """Widths of the pruners that get a panel: all if there are two at most, widest first, else `common_width`."""
+    widths = sorted(rows.loc[~methods.searched(rows), "width"].unique(), reverse=True)
+    return widths if 0 < len(widths) <= 2 else [common_width(rows)]
 
-    Widest first. The search's own width where nothing was pruned.
-    """
+
+def common_width(rows: pd.DataFrame) -> float:
+    """The pruners' width that is the search's or nearest to it."""
     searched = methods.searched(rows)
-    usual = float(rows.loc[searched, "width"].max()) if searched.any() else 16.0
-    widths = sorted(rows.loc[~searched, "width"].unique(), reverse=True)
-    if not widths:
-        return [usual]
-    return widths if len(widths) <= 2 else [min(widths, key=lambda width: abs(width - usual))]
+    usual = rows.loc[searched, "width"].max() if searched.any() else WIDTH
+    widths = rows.loc[~searched, "width"].unique()
+    return float(min(widths, key=lambda width: abs(width - usual)) if len(widths) else usual)
 
 
 def several_widths(rows: pd.DataFrame) -> bool:

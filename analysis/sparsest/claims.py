@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.report import Claim
 from analysis.sparsest import methods, paths
-from analysis.sparsest.axes import usual_widths
+from analysis.sparsest.axes import common_width
 from analysis.sparsest.networks import Networks, of_group
 from analysis.sparsest.published import RANDOM, SEARCHED, SPARSEST, TARGETS, TWICE, WINNERS, Winner
 from analysis.sparsest.tables import Tables
@@ -52,7 +52,7 @@ def winners_suffice(networks: Networks, tables: Tables, group: Group) -> list[Cl
         best, reached = rows["accuracy"].max(), int((rows["accuracy"] >= winner.target).sum())
         here = f"{reached} of {len(rows)} trainings of it reach {winner.target:g} %, the best has {best:.2f} %"
         few = not reached and len(rows) < FEWEST_TRAININGS
-        here += "; too few to tell, outcomes differ by the order of the batches." if few else "."
+        here += "; too few to tell, for they differ from one repetition to the next." if few else "."
         claims.append(Claim(paper, here, None if few else bool(reached)))
     return claims
 
@@ -120,11 +120,10 @@ def search_beats_pruners(networks: Networks, tables: Tables, group: Group) -> li
 def pruners_disconnect(networks: Networks, tables: Tables, group: Group) -> list[Claim]:
     """How many pruned networks have units on no path; judged by whether most networks of most methods do."""
     rows = _rows(tables["connectivity"], group)
-    rows = rows[methods.pruned(rows)]
+    width = common_width(rows)
+    rows = rows[methods.pruned(rows) & (rows["width"] == width)]
     if rows.empty:
         return []
-    width = usual_widths(rows)[0]
-    rows = rows[rows["width"] == width]
     listed = ", ".join(
         f"{methods.look(name).name} {share:.0f} %"
         for name, share in zip(rows["method"], rows["with_disconnected_units"], strict=True)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.sparsest import methods
-from analysis.sparsest.axes import method_legend, several_widths, shown, usual_widths
+from analysis.sparsest.axes import common_width, method_legend, several_widths, shown
 from analysis.sparsest.networks import Networks, of_group
 from analysis.sparsest.sizes import width_axis
 from analysis.sparsest.tables import Tables
@@ -28,7 +28,7 @@ def disconnected(networks: Networks, tables: Tables) -> Figure:
         rows = rows.assign(share=100 * (1 - rows["connected_nonzeros"] / rows["nonzeros"]).astype(float))
         pruned = rows[~methods.searched(rows)]
         drawn |= set(pruned["method"])
-        width = usual_widths(every)[0]
+        width = common_width(every)
         _lines(first, pruned[pruned["width"] == width], "weights")
         first.set(title=f"{networks.title(group)}: width {width:g}", xlabel="weights kept", ylabel=SHARE)
         if several_widths(every):

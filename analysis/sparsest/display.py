@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.report import number
 from analysis.sparsest import methods
-from analysis.sparsest.axes import usual_widths
+from analysis.sparsest.axes import common_width
 from analysis.sparsest.networks import Networks
 from analysis.sparsest.published import TARGETS, WINNERS
 from analysis.sparsest.tables import Tables
@@ -77,7 +77,7 @@ def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """Best accuracy by method and weights asked for, in brackets the share that reaches the lower target."""
     shown = {}
     for group, part in networks.groups(tables["accuracy"]):
-        width = usual_widths(part)[0]
+        width = common_width(part)
         rows = part[~methods.searched(part) & (part["width"] == width)]
         if rows.empty:
             continue

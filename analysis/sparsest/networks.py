@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.runs import Runs
 from analysis.sparsest import methods
-from analysis.sparsest.published import EPOCHS, POINTS, RANDOM
+from analysis.sparsest.published import POINTS, RANDOM, REGIME, unlike_the_paper
 from raydensity.published_digests import PUBLISHED, display_name
 
 GROUP = ["dataset", "initialisation"]  # networks that may be held against one another: a panel, a claim
@@ -40,6 +40,7 @@ class Networks:
     every: pd.DataFrame
     by_method: pd.DataFrame
     lists: pd.DataFrame
+    unlike: dict[tuple[str, str], list[str]]  # by data set and initialisation: where they differ from the paper's
     study: str
     scale: str
     planned: int
@@ -64,8 +65,8 @@ class Networks:
         return words if self.every["dataset"].nunique() == 1 else f"{data}, {words}"
 
     def is_published(self, group: tuple[str, str]) -> bool:
-        """Whether these networks were trained on the paper's data as long as there, and can speak on its claims."""
-        return bool(self.every.loc[self.every["dataset"] == group[0], "as_published"].all())
+        """Whether these networks were trained as the paper's, and can speak on its claims."""
+        return not self.unlike[group]
 
 
 def prepare(runs: Runs) -> Networks:
@@ -85,19 +86,25 @@ def prepare(runs: Runs) -> Networks:
     every["method"] = _labels(sparse, METHOD, methods.label)
     explicit = every["structure"] != ""
     every["weights"] = every.pop("nonzeros_asked").astype("Int64").mask(explicit, every["weights_kept"])
-    every["as_published"] = (
-        (sparse["dataset"] == "spiral")
-        & (sparse["noise"] == 0)
-        & (sparse["samples"] == POINTS)
-        & (sparse["max_epochs"] >= EPOCHS)
-    )
+    settings = sparse[[*REGIME, "max_epochs", "sparsity", "width"]]
+    unlike = {
+        (str(data), str(start)): unlike_the_paper(part)
+        for (data, start), part in settings.groupby([every[name] for name in GROUP])
+    }
     full = {structure: structure_weights(structure) for structure in every.loc[explicit, "structure"].unique()}
     structured = every[(every["weights_kept"] == every["structure"].map(full)).fillna(False).astype(bool)]
     names = {name: methods.STRUCTURED + name.removeprefix(methods.SEARCH) for name in structured["method"].unique()}
     by_method = pd.concat([structured.assign(method=structured["method"].map(names)), every])
     lists = [name for name in frame.columns if name.startswith(("prune_", "kept_")) or name == "disconnected_units"]
     return Networks(
-        every, by_method, sparse[[*lists, "hidden", "samples"]], runs.study, runs.scale, runs.planned, len(frame)
+        every=every,
+        by_method=by_method,
+        lists=sparse[[*lists, "hidden", "samples"]],
+        unlike=unlike,
+        study=runs.study,
+        scale=runs.scale,
+        planned=runs.planned,
+        found=len(frame),
     )
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.figures import CannotDraw, draw
 from analysis.runs import Runs
 from analysis.sparsest import methods
-from analysis.sparsest.axes import shown, usual_widths
+from analysis.sparsest.axes import common_width, shown
 from analysis.sparsest.kept_network import rebuild
 from analysis.sparsest.network_picture import draw_network, legend_handles, rows
 from analysis.sparsest.networks import Networks, of_group, prepare
@@ -64,7 +64,7 @@ def chosen(networks: Networks, group: tuple[str, str]) -> list[int]:
         found.append(int(best.index[0]))
         limit = float(best["nonzeros"].iloc[0])
     pruned = members[methods.pruned(members)]
-    pruned = pruned[pruned["width"] == usual_widths(members)[0]]
+    pruned = pruned[pruned["width"] == common_width(members)]
     if len(pruned):
         excess = (pruned["nonzeros"].astype(float) - limit).clip(lower=0).fillna(0)
         order = pruned.assign(excess=excess).sort_values(["excess", "accuracy"], ascending=[True, False], kind="stable")

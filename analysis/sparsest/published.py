@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pandas as pd
+
 RANDOM = "random"
 TARGETS = (95.0, 99.5)  # percent of the training set, which is what the paper's accuracies are
-EPOCHS = 50
 POINTS = 50_000  # of the data set as it is named; 49,982 are drawn
+EPOCHS = 50
+WIDTH = 16  # of the network whose block the search trains
+# How the paper trained, as columns of the record.
+REGIME: dict[str, object] = {
+    "noise": 0.0,
+    "samples": POINTS,
+    "hidden": "1-1-1",
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch_size": 128,
+    "precision": "fp32",
+}
 
 
 class Winner(NamedTuple):
@@ -40,3 +54,18 @@ SPARSEST = {95.0: 30, 99.5: 45}
 # Networks of both phases of its search, by start, a few of which both phases have.
 SEARCHED = {"BENCH-95": 558 + 2_496, "BENCH-995": 2_034 + 70_584, RANDOM: 24_576 + 155_952 + 189_624}
 TWICE = 0.01  # share that may be missing for that reason
+
+
+def unlike_the_paper(group: pd.DataFrame) -> list[str]:
+    """Where networks of one data set and start were trained otherwise than the paper's, as phrases."""
+    found = []
+    for setting, wanted in REGIME.items():
+        levels = sorted(set(group[setting].unique()) - {wanted})
+        if levels:
+            found.append(f"{setting.replace('_', ' ')} {', '.join(map(str, levels))} (the paper's: {wanted})")
+    if (epochs := group["max_epochs"].min()) < EPOCHS:
+        found.append(f"{epochs} epochs (the paper's: {EPOCHS})")
+    widths = sorted(set(group.loc[group["sparsity"] == "explicit", "width"].unique()) - {WIDTH})
+    if widths:
+        found.append(f"a search within width {', '.join(f'{width:g}' for width in widths)} (the paper's: {WIDTH})")
+    return found

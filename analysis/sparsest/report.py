@@ -15,7 +15,6 @@ from analysis.runs import Runs
 from analysis.sparsest import accuracy, after_training, claims, connected, display, paths, pictures, sizes
 from analysis.sparsest.networks import DATA, FACTORS, METHOD, RESULTS, SETTINGS, Networks, prepare
 from analysis.sparsest.pictures import picture
-from analysis.sparsest.published import EPOCHS
 from analysis.sparsest.tables import Tables, tables
 
 __all__ = ["COLUMNS", "picture", "report"]
@@ -164,11 +163,14 @@ def _figure(
 
 
 def _batch_orders(networks: Networks, named: Tables) -> Section:
-    title = "The order of the batches"
+    title = "Repetitions with other batch orders"
     shown = display.batch_orders(networks, named)
     if not shown:
         return Section(title, missing="No structure was trained with several orders of the batches.")
-    text = "The same structure and start, trained with several orders: training is chaotic near a target."
+    text = (
+        "The same structure, trained again with other orders of the batches, and where the initialisation is random "
+        "from other weights: near a target the outcome is chaotic."
+    )
     return Section(title, text, tables=shown)
 
 
@@ -193,12 +195,10 @@ def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
 
 def _warnings(networks: Networks) -> list[str]:
     found = []
-    other = sorted({group[0] for group, _ in networks.groups() if not networks.is_published(group)})
-    if other:
-        found.append(
-            f"Not as in the paper: {'; '.join(other)}: other data than the published 49,982 points, or fewer than "
-            f"{EPOCHS} epochs. Such networks get no verdict."
-        )
+    for group, _ in networks.groups():
+        if unlike := networks.unlike[group]:
+            words = networks.title(group)
+            found.append(f"{words[0].upper()}{words[1:]}. Not as in the paper: {'; '.join(unlike)}. No verdicts here.")
     missing = networks.planned - networks.found
     if missing:
         found.append(

@@ -109,4 +109,4 @@ def _has_path(sizes: Sequence[int], layers: Sequence[int], weights: NDArray[np.i
         mask, place = np.nonzero(layer == number)
         live = reached[mask, source[mask, place]]
         reached[mask[live], target[mask, place][live]] = True
-    return reached[:, -sizes[-1] :].any(axis=1)
+    return np.any(reached[:, -sizes[-1] :], axis=1)
