@@ -48,8 +48,9 @@ def on_digits(
     sparsity: Sparsity, architecture: str | Architecture = "mlp", *, optimizer: Optimizer = RATE, epochs: int = 1, **own
 ) -> NetworkSpec:
     """A network on the digits, which has ten logits."""
-    seeds = {name: own.pop(name) for name in ("init_seed", "data_seed", "order_seed") if name in own}
-    spec = network(architecture, optimizer, epochs=epochs, stopping=LastEpoch(), **seeds)
+    names = ("init_seed", "data_seed", "order_seed", "batch_size")
+    of_all = {name: own.pop(name) for name in names if name in own}
+    spec = network(architecture, optimizer, epochs=epochs, stopping=LastEpoch(), **of_all)
     return NetworkSpec.model_validate({**spec.model_dump(), "sparsity": sparsity, "measures": (), **own})
 
 
