@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.figures import CannotDraw
 from analysis.sparsest import methods
 from analysis.sparsest.axes import accuracy_axis, common_width, method_legend, shown, usual_widths
-from analysis.sparsest.networks import Networks
+from analysis.sparsest.networks import Networks, of_group
 
 FEWEST = 5  # networks that a band of percentiles may stand for
 BEYOND = 1.15  # how far an axis goes beyond the largest pruned network: the search has far larger ones
@@ -20,7 +20,11 @@ BEYOND = 1.15  # how far an axis goes beyond the largest pruned network: the sea
 
 def best(networks: Networks) -> Figure:
     """The best network with at most so many nonzeros, a panel per initialisation and width of the pruners."""
-    panels = [(networks.title(group), width, rows) for group, rows in networks.groups() for width in usual_widths(rows)]
+    panels = [
+        (networks.title(group), width, rows)
+        for group, rows in networks.groups(networks.finished)
+        for width in usual_widths(rows)
+    ]
     columns = min(len(panels), 2)
     lines = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(3.6 * columns + 1.4, 2.9 * lines), layout="constrained")
@@ -31,9 +35,7 @@ def best(networks: Networks) -> Figure:
         limit = _largest(chosen)
         for method in sorted(chosen["method"].unique(), key=methods.rank):
             look = methods.look(method)
-            own = chosen[(chosen["method"] == method) & (chosen["nonzeros"] <= limit)].dropna(subset=["accuracy"])
-            if own.empty:
-                continue
+            own = chosen[(chosen["method"] == method) & (chosen["nonzeros"] <= limit)]
             drawn.add(method)
             _steps(axis, own, look, limit)
         accuracy_axis(axis)
@@ -48,7 +50,9 @@ def best(networks: Networks) -> Figure:
 
 def spread(networks: Networks, group: tuple[str, str]) -> Figure:
     """How accuracies are spread, a panel per method, the search's best in all of them."""
-    rows = dict(networks.groups())[group]
+    rows = of_group(networks.finished, group)
+    if rows.empty:
+        raise CannotDraw("All of these networks diverged.")
     width = common_width(rows)
     chosen = shown(rows[methods.searched(rows) | (rows["width"] == width)])
     names = sorted(chosen["method"].unique(), key=methods.rank)
@@ -57,10 +61,10 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
     figure = Figure(figsize=(1.9 * columns + 0.4, 1.75 * lines + 0.3), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     limit = _largest(chosen)
-    search = chosen[methods.searched(chosen)].dropna(subset=["accuracy"])
+    search = chosen[methods.searched(chosen)]
     for place, (axis, method) in enumerate(zip(axes.flat, names, strict=False)):
         look = methods.look(method)
-        own = chosen[(chosen["method"] == method) & (chosen["nonzeros"] <= limit)].dropna(subset=["accuracy"])
+        own = chosen[(chosen["method"] == method) & (chosen["nonzeros"] <= limit)]
         if len(search) and not methods.is_search(method):
             _steps(axis, search[search["nonzeros"] <= limit], methods.LOOKS[methods.SEARCH], limit, width=0.8)
         _band(axis, own, look.color)
@@ -77,16 +81,13 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
 
 def _largest(rows: pd.DataFrame) -> float:
     """Where the axis ends: beyond the largest pruned network, or beyond the search's where nothing was pruned."""
-    pruned = rows[~methods.searched(rows)]["nonzeros"].dropna()
-    found = pruned if len(pruned) else rows["nonzeros"].dropna()
-    if found.empty:
-        raise CannotDraw("All networks diverged.")
-    return BEYOND * float(found.max())
+    pruned = rows[~methods.searched(rows)]
+    return BEYOND * float((pruned if len(pruned) else rows)["nonzeros"].max())
 
 
 def _steps(axis: Axes, rows: pd.DataFrame, look: methods.Look, limit: float, width: float = 1.3) -> None:
     """The best accuracy of at most so many nonzeros, a marker wherever more of them help."""
-    if rows.empty:
+    if rows.empty:  # larger than the axis is long
         return
     by_size = rows.groupby("nonzeros")["accuracy"].max().cummax()
     better = by_size[by_size.diff().fillna(1) > 0]
@@ -99,6 +100,8 @@ def _steps(axis: Axes, rows: pd.DataFrame, look: methods.Look, limit: float, wid
 
 def _band(axis: Axes, rows: pd.DataFrame, color: str) -> None:
     """Median, 5 to 95 percent and the best by weights, placed at their typical nonzeros; dots where they are few."""
+    if rows.empty:
+        return
     groups = rows.groupby("weights")
     table = groups["accuracy"].quantile([0.05, 0.5, 0.95, 1]).unstack()
     x = groups["nonzeros"].median().to_numpy(dtype=float)

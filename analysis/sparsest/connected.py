@@ -19,12 +19,12 @@ SHARE = "nonzeros on no path (%)"
 
 def disconnected(networks: Networks, tables: Tables) -> Figure:
     """By group: disconnected nonzeros over the weights kept and over the width, disconnected units by layer."""
-    groups = networks.groups()
+    groups = networks.groups(networks.finished)
     figure = Figure(figsize=(8.6, 2.6 * len(groups)), layout="constrained")
     axes = figure.subplots(len(groups), 3, squeeze=False)
     drawn: set[str] = set()
     for (first, second, third), (group, every) in zip(axes, groups, strict=True):
-        rows = shown(every).dropna(subset=["connected_nonzeros"])
+        rows = shown(every)
         rows = rows.assign(share=100 * (1 - rows["connected_nonzeros"] / rows["nonzeros"]).astype(float))
         pruned = rows[~methods.searched(rows)]
         drawn |= set(pruned["method"])

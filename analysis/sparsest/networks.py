@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -49,6 +49,11 @@ class Networks:
     @property
     def diverged(self) -> int:
         return int(self.every["accuracy"].isna().sum())
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """`by_method` without the networks that diverged."""
+        return self.by_method.dropna(subset=["accuracy"])
 
     def groups(self, frame: pd.DataFrame | None = None) -> list[tuple[tuple[str, str], pd.DataFrame]]:
         """The networks (or rows of a table) of each data set and initialisation."""

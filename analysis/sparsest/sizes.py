@@ -43,7 +43,7 @@ def smallest(networks: Networks, tables: Tables) -> Figure:
 
 def over_width(networks: Networks, tables: Tables) -> Figure:
     """Smallest nonzeros at each target, and the best accuracy at one number of weights, over the width."""
-    groups = [(group, rows) for group, rows in networks.groups() if several_widths(rows)]
+    groups = [(group, rows) for group, rows in networks.groups(networks.finished) if several_widths(rows)]
     if not groups:
         raise CannotDraw("No pruner was tried at several widths.")
     figure = Figure(figsize=(8.8, 2.7 * len(groups)), layout="constrained")

@@ -1,0 +1,168 @@
+"""The verdicts on what is known of the paper's claims."""
+
+import pytest
+from synthetic_sparse import network
+from test_analysis_sparsest import FULL, HOLED, SMALLER, runs
+
+from analysis.sparsest import claims, paths
+from analysis.sparsest.networks import prepare
+from analysis.sparsest.tables import tables
+from raydensity.pruning import search
+from raydensity.sparsity import GMP, SNIP, Explicit
+
+
+def judged(rows, says):
+    networks = prepare(runs(rows))
+    return claims.judged(networks, tables(networks), [says])
+
+
+def structures(accuracy, **changes):
+    """Every structure with fewer nonzeros than 3x2x2, as accurate as that."""
+    smaller = [dims for dims in search.structures(16, 3) if search.nonzeros(search.structured(dims)) < 26]
+    return [network(Explicit(rows=search.structured(dims)), accuracy, **changes) for dims in smaller]
+
+
+def test_a_structure_suffices_if_one_of_its_trainings_reaches_the_target():
+    rows = [network(FULL, 0.9, order_seed=order) for order in range(29)]
+    for last, verdict in ((0.951, True), (0.949, False)):
+        [claim] = judged([*rows, network(FULL, last, order_seed=29)], claims.winners_suffice)
+        assert claim.agrees is verdict
+        assert "26 nonzeros, all of the structure (3,2,2), suffice for 95 %" in claim.paper
+        assert claim.here.startswith(f"From BENCH-95: {int(verdict)} of 30 trainings of it reach 95 %")
+    [claim] = judged(rows, claims.winners_suffice)
+    assert claim.agrees is None, "29 are too few to say that none does"
+    [claim] = judged([network(HOLED, 0.97)], claims.winners_suffice)
+    assert claim.agrees is None, "a mask with holes is not that structure"
+    assert claim.here == "From BENCH-95: that structure was not trained."
+
+
+def test_random_weights_have_two_winners():
+    rows = [network(Explicit(rows=search.structured((3, 3, 3))), 0.96, start="random")]
+    reached, missing = judged(rows, claims.winners_suffice)
+    assert (reached.agrees, missing.agrees) == (True, None)
+    assert "37 nonzeros" in reached.paper
+    assert "61 nonzeros" in missing.paper
+
+
+def test_no_smaller_structure():
+    assert len(structures(0.8)) == 34
+    [claim] = judged([*structures(0.8), network(FULL, 0.96)], claims.smallest_structure)
+    assert claim.agrees is True
+    assert "none of 34 tried (there are 34); the best has 80.00 %" in claim.here
+    [claim] = judged([*structures(0.8)[1:], network(FULL, 0.96)], claims.smallest_structure)
+    assert claim.agrees is None
+    [claim] = judged([*structures(0.8)[1:], network(SMALLER, 0.96, order_seed=1)], claims.smallest_structure)
+    assert claim.agrees is False
+    assert "2x2x2 with 21 nonzeros does (96.00 %)" in claim.here
+
+
+def pruned(nonzeros, *, method=GMP, **changes):
+    return network(method(nonzeros=26), 0.96, nonzeros=nonzeros, **changes)
+
+
+def test_the_search_beats_every_pruner():
+    lost = network(SNIP(nonzeros=26), 0.9)
+    [claim] = judged([network(FULL, 0.96), pruned(27), lost], claims.search_beats_pruners)
+    assert claim.agrees is True
+    assert claim.here.startswith("From BENCH-95: the search 26; GMP 27; 1 more do not reach it.")
+    assert "Searched: 1 networks, in the paper 3,054." in claim.here
+    for nonzeros in (25, 26):
+        [claim] = judged([network(FULL, 0.96), pruned(nonzeros), lost], claims.search_beats_pruners)
+        assert claim.agrees is None, "a search of one network can be beaten"
+    [claim] = judged([network(FULL, 0.96), lost], claims.search_beats_pruners)
+    assert claim.agrees is True
+    assert "none of the pruners reaches it" in claim.here
+    assert judged([network(FULL, 0.96)], claims.search_beats_pruners) == []
+    assert judged([pruned(27)], claims.search_beats_pruners) == []
+
+
+def test_a_whole_search_that_is_beaten_is_told(monkeypatch):
+    monkeypatch.setitem(claims.SEARCHED, "BENCH-95", 1)
+    [claim] = judged([network(FULL, 0.96), pruned(26)], claims.search_beats_pruners)
+    assert claim.agrees is False
+    assert "Searched" not in claim.here
+
+
+def test_repeated_networks_do_not_make_a_search_larger(monkeypatch):
+    monkeypatch.setitem(claims.SEARCHED, "BENCH-95", 3)
+    rows = [network(FULL, 0.96, order_seed=order) for order in range(3)]
+    [claim] = judged([*rows, pruned(25)], claims.search_beats_pruners)
+    assert claim.agrees is None
+
+
+def test_few_nonzeros_of_random_weights():
+    small = network(FULL, 0.96, start="random", nonzeros=30)
+    reached, missing = judged([small], claims.few_nonzeros)
+    assert (reached.agrees, missing.agrees) == (True, None)
+    assert judged([network(FULL, 0.96)], claims.few_nonzeros) == []
+
+
+def test_pruners_that_disconnect_units():
+    apart = {"disconnected_units": [1, 0, 0]}
+    together = {"disconnected_units": [0, 0, 0]}
+    [claim] = judged([network(GMP(nonzeros=20), 0.9, **apart)], claims.pruners_disconnect)
+    assert claim.agrees is True
+    assert "at width 16: GMP 100 %" in claim.here
+    rows = [network(GMP(nonzeros=20), 0.9, **apart), network(SNIP(nonzeros=20), 0.9, **together)]
+    [claim] = judged(rows, claims.pruners_disconnect)
+    assert claim.agrees is False, "one of two methods is not most of them"
+
+
+def test_a_wider_start_hurts():
+    narrow = pruned(30, width=3)
+    [claim] = judged([narrow, pruned(40)], claims.width_hurts)
+    assert claim.agrees is True
+    [claim] = judged([narrow, network(GMP(nonzeros=26), 0.9)], claims.width_hurts)
+    assert claim.agrees is True, "what is not reached at all is worse"
+    [claim] = judged([narrow, pruned(30)], claims.width_hurts)
+    assert claim.agrees is False
+    assert "no pruner; not so with GMP" in claim.here
+    assert judged([narrow], claims.width_hurts) == []
+
+
+def test_pruning_after_training_judged_by_ten_networks():
+    rows = [network(GMP(nonzeros=20 + count), 0.96, removable=2) for count in range(10)]
+    [claim] = judged(rows, claims.pruning_removes_more)
+    assert claim.agrees is True
+    assert "of 10 pruned networks that reach 95 %, 100 % can lose weights" in claim.here
+    [claim] = judged(rows[1:], claims.pruning_removes_more)
+    assert claim.agrees is None
+    [claim] = judged([network(FULL, 0.96, removable=1)], claims.pruning_removes_more)
+    assert claim.agrees is True
+    assert "phase 1 can be pruned further" in claim.paper
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 10}, "10 epochs (the paper's: 50)"),
+        ({"noise": 0.1}, "noise 0.1 (the paper's: 0.0)"),
+        ({"samples": 1000}, "samples 1000 (the paper's: 50000)"),
+        ({"width": 4}, "a search within width 4 (the paper's: 16)"),
+    ],
+)
+def test_networks_unlike_the_papers_get_no_verdict(changes, words):
+    rows = [network(FULL, 0.96, **changes)]
+    networks = prepare(runs(rows))
+    assert list(networks.unlike.values()) == [[words]]
+    [claim] = judged(rows, claims.winners_suffice)
+    assert claim.agrees is None
+    assert "1 of 1 trainings of it reach 95 %" in claim.here
+
+
+def test_the_theorem_holds_in_the_simulation(monkeypatch):
+    paths.probabilities.cache_clear()
+    monkeypatch.setattr(paths, "SAMPLES", 2000)
+    [claim] = claims.paths_vanish()
+    assert claim.agrees is True
+    broken = paths.probabilities().copy()
+    broken.loc[broken["width"] == 256, "simulated"] = 0.5
+    monkeypatch.setattr(paths, "probabilities", lambda: broken)
+    [claim] = claims.paths_vanish()
+    assert claim.agrees is False
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clean():
+    yield
+    paths.probabilities.cache_clear()
