@@ -91,8 +91,10 @@ def initial_masks(
     if first is None or isinstance(first, GMP | LTH):
         return None
     parts = []
-    for begin in range(0, len(specs), PART):
-        own = specs[begin : begin + PART]
+    stacked = _is_stacked(specs[0], device)
+    size = PART if stacked else 1  # in a loop, so that the activations of one network are in memory, not those of all
+    for begin in range(0, len(specs), size):
+        own = specs[begin : begin + size]
         description = dataset.description
         # Scores are computed in batched products whatever the way of training: autograd must follow them.
         cohort = Cohort(
@@ -100,7 +102,7 @@ def initial_masks(
             input_shape=description.input_shape,
             classes=description.logits,
             device=device,
-            stacked=_is_stacked(specs[0], device),
+            stacked=stacked,
             published=published,
         )
         parts.append(_masks(Start(cohort, own, dataset)))
