@@ -92,7 +92,8 @@ def initial_masks(
         return None
     parts = []
     stacked = _is_stacked(specs[0], device)
-    size = PART if stacked else 1  # in a loop, so that the activations of one network are in memory, not those of all
+    # In a loop one network after the other: its activations alone are in memory, and its kernels start at 64 bytes.
+    size = PART if stacked else 1
     for begin in range(0, len(specs), size):
         own = specs[begin : begin + size]
         description = dataset.description
