@@ -196,10 +196,10 @@ class Cohort(Stack):
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
 
-    def differentiable_logits(self, parameters: State, images: Tensor) -> Tensor:
+    def differentiable_logits(self, parameters: State, images: Tensor, *, training: bool = True) -> Tensor:
         """Forward pass that autograd can follow: images [N, B, ...] -> [N, B, C], with `parameters` stacked like the
-        cohort's own. Batch norm uses the statistics of the batch and keeps none."""
-        self.model.train()
+        cohort's own. Batch norm uses the statistics of the batch, unless `training` is False, and keeps none."""
+        self.model.train(training)
         count, images = images.shape[1], self._align(images)
         buffers = {name: b.clone() for name, b in self.buffers.items()}
         if self.stacked:

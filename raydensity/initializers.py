@@ -1,6 +1,7 @@
 """Initial weights: Glorot, He and LeCun, uniform and (truncated) normal; biases zero, batch norm the identity.
 
-Two more are PyTorch's: its default, in which biases are drawn as well, and Xavier normal, which is Glorot's not cut.
+Two more are PyTorch's, and draw biases as it does: its default, and Xavier normal (Glorot's, not cut) for the kernels
+of a network that PyTorch has made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from raydensity.spec import InitializerName, NetworkSpec
 
 # Deviation of a standard normal cut at two deviations: Keras and JAX divide by it to keep the variance.
 TRUNCATED_DEVIATION = 0.87962566103423978
+PYTORCHS = ("torch_default", "xavier_normal")
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -59,7 +61,7 @@ def initial_parameters(
         kernel = shapes.get(name.removesuffix("bias") + "weight", ())
         if is_prunable(name, shape):
             parameters[name] = draw(shape, initializer, generator(init_seed, "init", name))
-        elif initializer == "torch_default" and name.endswith("bias") and len(kernel) >= 2:
+        elif initializer in PYTORCHS and name.endswith("bias") and len(kernel) >= 2:
             bound = 1 / math.sqrt(fans(kernel)[0])
             parameters[name] = torch.empty(shape).uniform_(-bound, bound, generator=generator(init_seed, "init", name))
         else:  # biases are zero, the scale of a batch norm is one

@@ -65,6 +65,12 @@ class StackedOptimizer:
             for stacked in self.slots[name].values():
                 stacked.fill_(value)
 
+    def forget_masked(self) -> None:
+        """Forget what was accumulated for parameters that are masked: should they come back, they start anew."""
+        for name, value in self._slot_values().items():
+            for parameter, mask in (self.cohort.masks or {}).items():
+                self.slots[name][parameter].masked_fill_(~mask, value)
+
     def keep(self, indices: Sequence[int]) -> None:
         """Shrink cohort and slots to the networks of `indices`."""
         self.cohort.keep(indices, *self.slots.values())

@@ -6,13 +6,16 @@ measured seconds as soon as the ledger has some (plan.py); they order and split 
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from raydensity import data, models
@@ -56,6 +59,7 @@ CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
 
 MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
 MOST_NETWORKS = 4096  # in a cohort of compiled steps: beyond, files get no fewer in practice, and tables too large
+TINY, MOST_ON_GPU = 10_000, 16_384  # parameters of a network that fills no GPU by the hundred; networks that may
 LOSABLE = 120.0  # seconds of compiled steps in a cohort: what can be lost, since it is done before it is saved
 COHORTS_PER_GPU = 4  # as many as can share one GPU by default
 LONGEST = 3600.0  # seconds that a cohort should not exceed
@@ -91,7 +95,8 @@ class Slots:
 class Need:
     """What a cohort of like networks takes, if they train all their epochs: seconds and bytes, shared and of each.
 
-    A cohort should have at least `smallest` networks, where there are as many: a smaller one costs as much.
+    A cohort should have at least `smallest` networks, where there are as many: a smaller one costs as much. It should
+    have at most `most`, and lose at most `losable` seconds.
     """
 
     seconds: float
@@ -100,7 +105,12 @@ class Need:
     shared_bytes: float = 0
     smallest: int = 1
     checkpoint_bytes: float = 0  # of each network, while it trains
-    largest: int = MAX_NETWORKS
+    most: int = MAX_NETWORKS
+    losable: float = math.inf
+
+    @property
+    def largest(self) -> int:
+        return max(self.smallest, int(min(self.most, self.losable / self.seconds)))
 
     def cohort_bytes(self, networks: int) -> float:
         return self.shared_bytes + max(networks, self.smallest) * self.bytes
@@ -162,7 +172,8 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
     smallest = 2 if device == "cpu" else 1  # a stack of one is computed as two on a CPU (cohort.py)
-    return Need(seconds, own, step_seconds, shared, smallest, checkpoint)
+    tiny = device == "gpu" and counted.parameters <= TINY
+    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, MOST_ON_GPU if tiny else MAX_NETWORKS)
 
 
 def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
@@ -177,9 +188,8 @@ def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * spec.total_epochs + RECORD_BYTES
     shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3
     checkpoint = 4 * counted.parameters * 4
-    largest = max(1, min(MOST_NETWORKS, int(LOSABLE / seconds)))
     orders = COMPILED_EPOCH_SECONDS * spec.total_epochs * known.fitted_size / 50_000
-    return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, largest=largest)
+    return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, most=MOST_NETWORKS, losable=LOSABLE)
 
 
 def _mean_weights(spec: NetworkSpec, total: int) -> float:
@@ -293,6 +303,21 @@ def split(counts: Sequence[int], needs: Sequence[Need], slot: Slots) -> list[int
     return parts
 
 
+def cut(seconds: NDArray[np.float64], parts: int, need: Need, slot: Slots) -> list[NDArray[np.int64]]:
+    """Which of a group's networks, that take these seconds each, go into which cohort: neighbours, split into `parts`
+    that take as long as one another, and those further that have too many networks for a slot. `need` is the group's.
+    """
+    ends = np.cumsum(seconds)
+    middles = ends - seconds / 2
+    bounds = np.searchsorted(middles, ends[-1] * np.arange(1, parts) / parts)
+    cohorts = []
+    for part in np.split(np.arange(len(seconds)), bounds):
+        if len(part):
+            most = largest_cohort(replace(need, seconds=seconds[part].mean()), slot)
+            cohorts += np.array_split(part, math.ceil(len(part) / most))
+    return cohorts
+
+
 def share(bytes_needed: float, slot: Slots, *, gpu_memory: int) -> float:
     """The share of a GPU for a cohort: the slot's, or as much more as its memory takes, up to a whole one."""
     if not slot.gpu or not gpu_memory:
@@ -305,8 +330,7 @@ def makespan(seconds: Sequence[float], slot_count: int) -> float:
     """Seconds until all cohorts are done, each starting, in this order, in the first free slot."""
     free = [0.0] * slot_count
     for each in seconds:
-        first = min(range(slot_count), key=free.__getitem__)
-        free[first] += each
+        heapq.heapreplace(free, free[0] + each)
     return max(free)
 
 

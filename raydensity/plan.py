@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from rich.table import Table
 
-from raydensity import data, placement
-from raydensity.ledger import SECONDS, Ledger
-from raydensity.placement import Cluster, Need, Slots
+from raydensity import costs, data, placement
+from raydensity.ledger import Ledger
+from raydensity.placement import Cluster, Slots
 from raydensity.spec import NetworkSpec
 
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
@@ -59,20 +62,24 @@ class Plan:
             table.add_column(name)
         for name in ("width", "networks", "done", "cohorts", "networks each", "GPU each", "slot time at most"):
             table.add_column(name, justify="right")
-        cohorts: dict[tuple, list[Cohort]] = defaultdict(list)
-        for cohort in self.cohorts:
-            cohorts[_kind(cohort.specs[0])].append(cohort)
-        kinds: dict[tuple, list[str]] = defaultdict(list)
+        # By cohort_key: what a kind is need not be asked of each of half a million networks.
+        networks, done, cohorts = Counter[str](), Counter[str](), defaultdict[str, list[Cohort]](list)
         for network, spec in self.networks.items():
-            kinds[_kind(spec)].append(network)
-        for kind, ids in kinds.items():
-            own = cohorts[kind]
+            networks[spec.cohort_key] += 1
+            done[spec.cohort_key] += network in self.done
+        for cohort in self.cohorts:
+            cohorts[cohort.specs[0].cohort_key].append(cohort)
+        kinds: dict[tuple, list[str]] = defaultdict(list)
+        for key, spec in {spec.cohort_key: spec for spec in self.networks.values()}.items():
+            kinds[_kind(spec)].append(key)
+        for kind, keys in kinds.items():
+            own = [cohort for key in keys for cohort in cohorts[key]]
             sizes = sorted({len(cohort.specs) for cohort in own})
             table.add_row(
                 *map(str, kind[:4]),
                 f"{kind[4]:g}",
-                f"{len(ids):,}",
-                f"{sum(network in self.done for network in ids):,}",
+                f"{sum(networks[key] for key in keys):,}",
+                f"{sum(done[key] for key in keys):,}",
                 f"{len(own):,}",
                 "-".join(map(str, dict.fromkeys((sizes[0], sizes[-1])))) if sizes else "",
                 f"{max(cohort.gpu for cohort in own):g}" if own else "",
@@ -100,71 +107,62 @@ def make(
     networks: Mapping[str, NetworkSpec],
     ledger: Ledger,
     cluster: Cluster,
+    finished: pa.Table | None = None,
     gpus_per_cohort: float | None = None,
+    tracked: bool = True,
 ) -> Plan:
     """Drop what the ledger holds, pack the rest into cohorts and order them, the costliest first.
 
-    ValueError if a network cannot be built or a forced share of a GPU cannot be had.
+    `finished` is the ledger's summary where it has been read already; `tracked` says whether every network will have a
+    run in MLflow. ValueError if a network cannot be built or a forced share of a GPU cannot be had.
     """
-    finished = ledger.summary()
-    done = frozenset(finished["network_id"].to_pylist()).intersection(networks)
+    finished = ledger.summary(whole=True) if finished is None else finished
+    ids, specs = list(networks), list(networks.values())
+    known = costs.kinds(specs)
+    for spec in known.specs:
+        placement.check_sparsity(spec)
+    position = pc.index_in(finished["network_id"], pa.array(ids, pa.string())).fill_null(-1).to_numpy()
+    done = np.zeros(len(ids), dtype=bool)
+    done[position[position >= 0]] = True
     # A grid that is done needs no place; a forced share could fail for nothing.
-    slots = placement.slots(cluster, gpus_per_cohort=None if len(done) == len(networks) else gpus_per_cohort)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for network, spec in networks.items():
-        groups[spec.cohort_key].append(network)
-    needs = _measured({key: networks[ids[0]] for key, ids in groups.items()}, groups, finished, slots)
-    left = {key: [network for network in ids if network not in done] for key, ids in groups.items()}
-    left = {key: ids for key, ids in left.items() if ids}
-    parts = placement.split([len(ids) for ids in left.values()], [needs[key] for key in left], slots)
+    slots = placement.slots(cluster, gpus_per_cohort=None if done.all() else gpus_per_cohort)
+    needs = costs.needs(known, finished, position, device=slots.device)
+    groups = _grouped(np.flatnonzero(~done), known)
+    seconds = np.array([need.seconds for need in needs])[known.of]
+    own = [replace(needs[known.of[group[0]]], seconds=seconds[group].mean().item()) for group in groups]
+    parts = placement.split([len(group) for group in groups], own, slots)
     cohorts = []
-    for (key, ids), count in zip(left.items(), parts, strict=True):
-        for part in np.array_split(ids, count):
-            specs = tuple(networks[network] for network in part)
-            taken = needs[key].cohort_bytes(len(specs))
-            # A forced share is the user's word, whatever the estimate.
-            forced = gpus_per_cohort is not None
-            gpu = slots.gpu if forced else placement.share(taken, slots, gpu_memory=cluster.gpu_memory)
-            cohorts.append(Cohort(specs, needs[key].cohort_seconds(len(specs)), gpu))
+    for group, need, count in zip(groups, own, parts, strict=True):
+        for part in placement.cut(seconds[group], count, need, slots):
+            chosen = group[part]
+            taken = replace(need, seconds=seconds[chosen].mean().item())
+            gpu = slots.gpu
+            if gpus_per_cohort is None:  # a forced share is the user's word, whatever the estimate
+                gpu = placement.share(taken.cohort_bytes(len(part)), slots, gpu_memory=cluster.gpu_memory)
+            cohorts.append(Cohort(tuple(specs[i] for i in chosen), taken.cohort_seconds(len(part)), gpu))
     cohorts.sort(key=lambda cohort: -cohort.seconds)
     row_bytes = ledger.bytes_per_network(finished)
-    disk = sum(_disk(spec, row_bytes) for cohort in cohorts for spec in cohort.specs)
-    checkpoints = (len(each.specs) * needs[each.specs[0].cohort_key].checkpoint_bytes for each in cohorts)
+    left = np.bincount(known.of[~done], minlength=len(needs)).tolist()
+    disk = sum(count * _disk(spec, row_bytes, tracked) for count, spec in zip(left, known.specs, strict=True))
+    checkpoint = {spec.cohort_key: need.checkpoint_bytes for spec, need in zip(known.specs, needs, strict=True)}
+    checkpoints = (len(each.specs) * checkpoint[each.specs[0].cohort_key] for each in cohorts)
     disk += sum(sorted(checkpoints, reverse=True)[: slots.count])  # of those that run at the same time
-    return Plan(study, scale, networks, done, cohorts, slots, disk)
+    return Plan(study, scale, networks, frozenset(compress(ids, done)), cohorts, slots, disk)
 
 
-def _measured(
-    specs: Mapping[str, NetworkSpec], groups: Mapping[str, Iterable[str]], finished: pa.Table, slots: Slots
-) -> dict[str, Need]:
-    """What each group needs: as measured where the ledger has such networks, else scaled as their architecture was."""
-    sizes = Counter(finished["cohort_id"].to_pylist())
-    here = {
-        row["network_id"]: row
-        for row in finished.select(["network_id", "cohort_id", "device", *SECONDS]).to_pylist()
-        if (row["device"] == "cpu") == (slots.device == "cpu")
-    }
-    needs = {key: placement.need(spec, device=slots.device) for key, spec in specs.items()}
-    own_ratio, ratios = {}, defaultdict(list)
-    for key, ids in groups.items():
-        rows = [here[network] for network in ids if network in here]
-        if rows:
-            # A network's measured seconds hold its part of what its cohort shared: so must those to compare with.
-            cohorts = (sizes[row["cohort_id"]] for row in rows)
-            expected = sum(needs[key].cohort_seconds(size) / size for size in cohorts)
-            own_ratio[key] = sum(row[name] for row in rows for name in SECONDS) / expected
-            ratios[specs[key].architecture.name].append(own_ratio[key])
-    measured = {}
-    for key, each in needs.items():
-        likely = np.median(ratios.get(specs[key].architecture.name, [1.0])).item()
-        measured[key] = each.scaled(own_ratio.get(key, likely))
-    return measured
+def _grouped(networks: NDArray[np.int64], known: costs.Kinds) -> list[NDArray[np.int64]]:
+    """These networks of a grid, by their number and in its order, one array for each group that they are of."""
+    group = known.group[known.of[networks]]
+    order = np.argsort(group, kind="stable")
+    parts = np.split(networks[order], np.flatnonzero(np.diff(group[order])) + 1)
+    return [part for part in parts if len(part)]
 
 
-def _disk(spec: NetworkSpec, row_bytes: float | None) -> float:
+def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:
+    """Bytes of a network's row, in the ledger and in MLflow, and of its run."""
     epochs, points = spec.total_epochs, placement.pruning_points(spec, MOST_POINTS)
-    record = row_bytes if row_bytes is not None else ROW_BYTES + EPOCH_BYTES * epochs
-    return record + TRACKED_BYTES * (4 * epochs + 2 * points)
+    row = row_bytes if row_bytes is not None else ROW_BYTES + EPOCH_BYTES * epochs
+    return 2 * row + (TRACKED_BYTES * (4 * epochs + 2 * points) if tracked else 0)
 
 
 def _kind(spec: NetworkSpec) -> tuple[str, str, str, str, float]:

@@ -34,7 +34,7 @@ def digest(weights: Weights) -> str:
 def read(path: Path) -> Weights:
     """The weights in a file. ValueError, in one line, where it is missing, no such file, or has other arrays."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             weights = {name: torch.from_numpy(np.ascontiguousarray(file[name], dtype="<f4")) for name in file.files}
     except FileNotFoundError:
         raise ValueError(f"initial_weights: there is no file {path}") from None
@@ -66,8 +66,9 @@ def load(digests: Iterable[str], data_root: Path) -> dict[str, Weights]:
     ValueError, in one line, for one that is not there.
     """
     wanted = set(digests)
+    named = [path for known, path in _files.items() if known in wanted]
     found = {}
-    for path in [*_files.values(), *sorted((data_root / FOLDER).glob("*.npz"))] if wanted else []:
+    for path in [*named, *sorted((data_root / FOLDER).glob("*.npz"))] if wanted else []:
         weights = read(path)
         if digest(weights) in wanted:
             found[digest(weights)] = weights

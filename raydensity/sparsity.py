@@ -93,7 +93,8 @@ class FORCE(AtInitialization):
 class ProsPr(AtInitialization):
     """Meta-gradient by the mask through the first steps of training (Alizadeh et al. 2022).
 
-    Published: biases are set to zero with their units once, and trained afterwards.
+    Published: the first step's gradient counts as a constant; biases are set to zero with their units once, and trained
+    afterwards.
     """
 
     name: Literal["prospr"] = "prospr"
@@ -103,7 +104,7 @@ class ProsPr(AtInitialization):
 class GMP(Method):
     """Gradual magnitude pruning over the whole training, on a cubic schedule (Zhu and Gupta 2018).
 
-    Published: keeps one weight fewer than asked.
+    Published: keeps two weights fewer than asked.
     """
 
     name: Literal["gmp"] = "gmp"

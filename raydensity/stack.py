@@ -123,13 +123,8 @@ class Stack:
             self.weights(name, stacked)[:] = masks.get(name, torch.ones((), dtype=torch.bool, device=self.device))
             if self.rows > self.size:
                 stacked[1].copy_(stacked[0])
-        self.apply_masks(self.parameters)
-
-    @torch.no_grad()
-    def apply_masks(self, stack: State) -> None:
-        """Set to zero what is masked, in the parameters or in tensors stacked like them."""
-        for name, mask in (self.masks or {}).items():
-            stack[name].detach().mul_(mask)
+        for name, mask in self.masks.items():
+            self.parameters[name].detach().mul_(mask)
 
     def mask(self, index: int) -> State | None:
         """Copy of one network's masks, by name and in exact shapes."""

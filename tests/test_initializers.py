@@ -35,6 +35,27 @@ def test_variance_and_bounds(initializer, variance):
         assert kernel.abs().max() <= 2 * math.sqrt(variance) / 0.87962566 + 1e-6
 
 
+@pytest.mark.parametrize("make", [lambda: torch.nn.Linear(300, 400), lambda: torch.nn.Conv2d(12, 400, 5)])
+def test_pytorchs_default_is_pytorchs_default(make):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = make()
+    found = initial_parameters({"a.weight": tuple(layer.weight.shape), "a.bias": (400,)}, "torch_default", 3)
+    bound = 300**-0.5  # both have as many inputs
+    for values in (found["a.weight"], found["a.bias"], layer.weight, layer.bias):
+        assert 0.97 * bound < values.abs().max() <= bound
+        assert values.var().item() == pytest.approx(bound**2 / 3, rel=0.2)
+
+
+def test_xavier_normal_is_not_cut_and_leaves_pytorchs_biases():
+    """As torch.nn.init.xavier_normal_ does with the kernels of a network that PyTorch has made."""
+    shapes = {"a.weight": (400, 300), "a.bias": (400,)}
+    found, default = (initial_parameters(shapes, name, 3) for name in ("xavier_normal", "torch_default"))
+    assert found["a.weight"].var().item() == pytest.approx(2 / 700, rel=0.02)
+    assert found["a.weight"].abs().max() > 4 * math.sqrt(2 / 700)
+    assert torch.equal(found["a.bias"], default["a.bias"])
+
+
 def test_biases_zero_norm_scales_one_and_nothing_from_the_global_generator():
     shapes = {"a.weight": (4, 3), "a.bias": (4,), "norm.weight": (4,), "norm.bias": (4,)}
     torch.manual_seed(1)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import networks
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -97,6 +98,7 @@ PEAK = """
 from pathlib import Path
 
 import networks
+import numpy as np
 
 from raydensity import data, placement
 from raydensity.experiment import run_cohort
@@ -189,3 +191,27 @@ def test_no_cohort_is_planned_for_much_longer_than_an_hour():
 def test_makespan_fills_the_first_free_slot():
     assert placement.makespan([5, 4, 3, 3], 2) == 8
     assert placement.makespan([], 3) == 0
+
+
+def test_a_cohort_has_as_many_networks_as_may_be_lost_at_their_true_speed():
+    need = Need(seconds=0.1, bytes=1, most=4096, losable=120)
+    assert need.largest == 1200
+    assert need.scaled(2).largest == 600
+    assert need.scaled(0.01).largest == 4096
+    assert need.scaled(1e4).largest == 1
+
+
+def test_networks_that_differ_in_cost_are_cut_into_cohorts_that_cost_as_much():
+    slot, need = Slots(count=2, gpu=0, memory=GIB), Need(seconds=1, bytes=1)
+    cut = lambda seconds, parts, need=need: [  # noqa: E731
+        part.tolist() for part in placement.cut(np.array(seconds, dtype=float), parts, need, slot)
+    ]
+    assert cut([1, 1, 1, 1, 1, 1, 1], 3) == [[0, 1], [2, 3, 4], [5, 6]]
+    assert cut([1, 1, 1, 1, 1, 5], 2) == [[0, 1, 2, 3, 4], [5]]
+    assert cut([5, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 4) == [[0], [1], [2, 3, 4, 5, 6], [7, 8, 9, 10, 11]]
+    # one that costs more than a part leaves no empty ones
+    assert cut([9, 1, 1], 3) == [[0], [1, 2]]
+    # as many networks as one needs for the same cost may be too many
+    assert cut([1] * 6 + [6], 2, Need(seconds=1, bytes=1, most=2)) == [[0, 1], [2, 3], [4, 5], [6]]
+    same = placement.cut(np.full(100_000, 0.03), 31, Need(seconds=0.03, bytes=1, most=4096), slot)
+    assert {len(part) for part in same} == {3225, 3226}

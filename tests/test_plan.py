@@ -1,12 +1,18 @@
 """Plans from a ledger that has measured some of the networks."""
 
+from collections import Counter
+from itertools import product
+
 import networks
 import pytest
+import simulated
 import synthetic
 
 from raydensity import placement, plan
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
+from raydensity.pruning.search import structured
+from raydensity.sparsity import SNIP, Explicit
 from raydensity.spec import MLP
 
 
@@ -60,3 +66,67 @@ def test_seconds_of_another_device_say_nothing(ledger):
     need = placement.need(next(iter(every.values())), device="cpu")
     for cohort in planned(ledger, every, "cpu").cohorts:
         assert cohort.seconds == pytest.approx(need.cohort_seconds(len(cohort.specs)))
+
+
+def full(*dims, **changes):
+    """The full mask of a structure in a network of width 16."""
+    return simulated.spiral(Explicit(rows=structured(dims)), **changes)
+
+
+def test_a_search_is_packed_into_cohorts_that_take_as_long(ledger):
+    """One group: its networks differ in their weights, from 4 to 560, and so twentyfold in their seconds."""
+    specs = [full(*dims, init_seed=seed) for dims in product((1, 3, 8, 16), repeat=3) for seed in range(200)]
+    made = planned(ledger, {spec.id: spec for spec in specs}, "cpu")
+    assert Counter(spec.id for cohort in made.cohorts for spec in cohort.specs) == Counter(spec.id for spec in specs)
+    assert 8 < len(made.cohorts) < 40
+    seconds, sizes = zip(*((cohort.seconds, len(cohort.specs)) for cohort in made.cohorts), strict=True)
+    assert max(seconds) < 1.2 * min(seconds)
+    assert max(sizes) > 4 * min(sizes)
+    needs = {spec.id: placement.need(spec, device="cpu") for spec in specs}
+    for cohort in made.cohorts:
+        own = sum(needs[spec.id].seconds for spec in cohort.specs)
+        assert cohort.seconds == pytest.approx(needs[cohort.specs[0].id].shared_seconds + own)
+
+
+def test_measured_seconds_of_small_masks_tell_those_of_large_ones(ledger):
+    small, large = ([full(*dims, init_seed=seed) for seed in range(10)] for dims in ((3, 2, 2), (16, 16, 16)))
+    finish(ledger, small, device="cpu", cohort_size=10, factor=3)
+    [cohort] = planned(ledger, {spec.id: spec for spec in small + large}, "cpu").cohorts[:1]
+    need = placement.need(large[0], device="cpu")
+    assert cohort.seconds == pytest.approx(3 * need.cohort_seconds(len(cohort.specs)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (simulated.spiral(SNIP(nonzeros=561)), "--set nonzeros: 561 is more than the 560 weights of mlp at width 16"),
+        (full(3, 2, 17), "structure 3x2x17 does not fit into a network of"),
+    ],
+)
+def test_a_network_that_keeps_more_than_there_is_is_refused(ledger, wrong, message):
+    """Among others of its group that are fine."""
+    fine = [full(3, 2, 2), full(3, 2, 16), *(simulated.spiral(SNIP(nonzeros=kept)) for kept in (1, 15, 560))]
+    assert planned(ledger, {spec.id: spec for spec in fine}, "cpu").cohorts
+    with pytest.raises(ValueError, match=message):
+        planned(ledger, {spec.id: spec for spec in [*fine, wrong, *fine]}, "cpu")
+
+
+def test_the_disk_that_runs_of_networks_take_counts_where_they_are_wanted(ledger):
+    specs = mlps(20)
+    finish(ledger, list(specs.values())[:10], device="cpu", cohort_size=10)
+    row = ledger.bytes_per_network(ledger.summary())
+    arguments = {"scale": "quick", "networks": specs, "ledger": ledger, "cluster": Cluster(cpus=1)}
+    disk = {tracked: plan.make("density", tracked=tracked, **arguments).disk for tracked in (True, False)}
+    checkpoints = 10 * placement.need(next(iter(specs.values())), device="cpu").checkpoint_bytes
+    assert disk[False] == pytest.approx(2 * 10 * row + checkpoints)
+    assert disk[True] - disk[False] == pytest.approx(10 * plan.TRACKED_BYTES * (4 * 20 + 2 * 50))
+
+
+def test_the_table_counts_every_kind(ledger):
+    specs = mlps(20) | mlps(6, width=0.5)
+    finish(ledger, list(specs.values())[:10], device="cpu", cohort_size=10)
+    table = planned(ledger, specs, "cpu").table()
+    columns = {column.header: list(column.cells) for column in table.columns}
+    assert columns["width"] == ["0.1", "0.5"]
+    assert columns["networks"] == ["20", "6"]
+    assert columns["done"] == ["10", "0"]

@@ -52,7 +52,6 @@ class DuringTraining:
 
     @torch.no_grad()
     def set_kernels(self, kernels: State) -> None:
-        """New masks, with those of the biases; parameters and momentum of what is masked become zero."""
+        """New masks, with those of the biases; what is masked becomes zero, and the optimiser forgets it."""
         self.cohort.set_masks(with_biases(self.cohort, kernels))
-        for slot in self.optimizer.slots.values():
-            self.cohort.apply_masks(slot)
+        self.optimizer.forget_masked()

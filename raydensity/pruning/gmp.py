@@ -11,7 +11,8 @@ from raydensity.sparsity import GMP
 class GradualMagnitude(DuringTraining):
     """Remove the smallest weights of the whole network at `events` equally spaced steps (Zhu and Gupta 2018).
 
-    The last but one event reaches the final count (specification d.4): the rest of the training repairs.
+    The last but one event reaches the final count (specification d.4): the rest of the training repairs. A training of
+    fewer steps has an event each.
     """
 
     @property
@@ -24,6 +25,7 @@ class GradualMagnitude(DuringTraining):
 
     def act(self, step: int) -> None:
         assert isinstance(self.method, GMP)
-        progress = step / ((self.method.events - 1) * self._interval)
-        counts = [cubic(self.total, count, progress) for count in self.counts]
-        self.set_kernels(keep_largest(self.magnitudes(), counts, fewer_by_one=self.method.published))
+        method, events = self.method, min(self.method.events, self.steps)
+        progress = step / (max(1, events - 1) * self._interval)
+        counts = [cubic(self.total, count, progress, published=method.published) for count in self.counts]
+        self.set_kernels(keep_largest(self.magnitudes(), counts, fewer_by_one=method.published))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -36,15 +37,18 @@ def explicit(cohort: Cohort, rows: list[tuple[tuple[int, ...], ...]]) -> State:
         units, inputs = cohort.shapes[name]
         mask = torch.zeros(cohort.size, units, inputs, dtype=torch.bool)
         for network, layers in enumerate(rows):
-            own = torch.tensor(layers[layer])
-            mask[network, : len(own)] = _bits(own, inputs)
+            mask[network, : len(layers[layer])] = _bits(layers[layer], inputs)
         masks[name] = mask.to(cohort.device)
     return masks
 
 
-def _bits(numbers: Tensor, count: int) -> Tensor:
-    """The lowest `count` bits of some numbers, the lowest first: [n] -> bool [n, count]."""
-    return numbers.unsqueeze(1).bitwise_right_shift(torch.arange(count)).bitwise_and(1).bool()
+def _bits(numbers: Sequence[int], count: int) -> Tensor:
+    """The lowest `count` bits of some numbers, the lowest first: bool [n, count]."""
+    if count < 63:
+        found = torch.tensor(numbers, dtype=torch.int64).unsqueeze(1) >> torch.arange(count) & 1
+    else:  # more than a tensor's numbers have
+        found = torch.tensor([[number >> place & 1 for place in range(count)] for number in numbers])
+    return found.view(-1, count).bool()
 
 
 def shuffled(masks: State, sources: list[torch.Generator]) -> State:

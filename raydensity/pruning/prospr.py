@@ -15,7 +15,9 @@ from raydensity.stack import State
 def prospr(start: Start, method: ProsPr) -> State:
     """Keep the weights whose mask the loss after `inner_steps` of training depends on most (Alizadeh et al. 2022).
 
-    The steps are the run's own gradient descent, each on a fresh batch, and so is the loss; differentiated in full.
+    The mask is applied once, to the initial weights. The steps are the run's own gradient descent without weight decay,
+    each on a fresh batch, and so is the loss; differentiated in full. The published code, its authors' own, takes the
+    first gradient for a constant where there is momentum.
     """
     cohort, names = start.cohort, start.cohort.prunable()
     rule = start.specs[0].training.optimizer
@@ -31,8 +33,9 @@ def prospr(start: Start, method: ProsPr) -> State:
     for step in range(method.inner_steps):
         loss = start.losses(current, *start.batch(step))
         gradients = torch.autograd.grad(loss, list(current.values()), create_graph=True)
+        if method.published and momentum and not step:
+            gradients = tuple(gradient.detach() for gradient in gradients)
         for (name, value), gradient in zip(list(current.items()), gradients, strict=True):
-            gradient = gradient * mask[name] if name in mask else gradient
             speed[name] = momentum * speed[name] + gradient if name in speed else gradient
             current[name] = value - rates.view(-1, *[1] * (value.ndim - 1)) * speed[name]
     loss = start.losses(current, *start.batch(method.inner_steps))

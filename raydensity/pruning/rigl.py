@@ -32,7 +32,7 @@ class RiggedLottery(DuringTraining):
         for name, magnitude in self.magnitudes().items():
             mask = cohort.weights(name, masks[name]).flatten(1)
             active = mask.sum(1, keepdim=True)
-            dropped = (share * active).long()
+            dropped = (share * active.double()).long()
             # Masked weights rank last: none of them is dropped.
             smallest = ranks(magnitude.flatten(1).masked_fill(~mask, math.inf))
             staying = mask & (smallest >= dropped)

@@ -8,6 +8,11 @@ def exponential(total: int, final: int, progress: float) -> int:
     return max(final, round(total * (final / total) ** progress))
 
 
-def cubic(total: int, final: int, progress: float) -> int:
-    """From `total` to `final`, fast at first: final + (total - final) (1 - progress)^3 (Zhu and Gupta 2018)."""
+def cubic(total: int, final: int, progress: float, *, published: bool = False) -> int:
+    """From `total` to `final`, fast at first: final + (total - final) (1 - progress)^3 (Zhu and Gupta 2018).
+
+    The published code cuts the fraction off, and goes on beyond a progress of 1, which makes one fewer.
+    """
+    if published:
+        return int(final + (total - final) * (1 - progress) ** 3)
     return round(final + (total - final) * (1 - min(1.0, progress)) ** 3)

@@ -14,7 +14,8 @@ from raydensity.stack import State
 def synflow(start: Start, method: SynFlow) -> State:
     """Keep the largest |weight| times gradient of the sum of outputs of the network of absolute values, fed ones.
 
-    Biases are made absolute with the rest, and kept (specification d.4).
+    Biases are made absolute with the rest, and kept (specification d.4). Batch norm does what it does in use: by the
+    statistics of the one image it would take the flow away.
     """
     cohort = start.cohort
     names = cohort.prunable()
@@ -24,7 +25,7 @@ def synflow(start: Start, method: SynFlow) -> State:
     for step in range(1, method.iterations + 1):
         mask = start.stacked(kept)
         leaves = {name: (p * mask[name]).requires_grad_() for name, p in absolute.items()}
-        flow = cohort.differentiable_logits(leaves, ones).sum()
+        flow = cohort.differentiable_logits(leaves, ones, training=False).sum()
         gradients = torch.autograd.grad(flow, [leaves[name] for name in names])
         scores = start.kernels(
             {name: leaves[name].detach() * gradient for name, gradient in zip(names, gradients, strict=True)}

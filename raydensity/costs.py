@@ -1,0 +1,79 @@
+"""What the networks of a grid take: counted (placement.py), then as the ledger has measured it.
+
+Shapes: N networks, in the order of the grid, K kinds of them, F finished ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from raydensity import placement
+from raydensity.ledger import SECONDS
+from raydensity.placement import Need
+from raydensity.sparsity import Explicit, Method
+from raydensity.spec import NetworkSpec
+
+Size = int | tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Networks that take the same are of one kind; those of one `cohort_key`, which may train together, of one group.
+
+    `of` [N] has the kind of each network, `specs` [K] the first network of each kind, `group` [K] the kind's group.
+    """
+
+    of: NDArray[np.int64]
+    specs: list[NetworkSpec]
+    group: NDArray[np.int64]
+
+
+def kinds(specs: Sequence[NetworkSpec]) -> Kinds:
+    """The kinds of all networks: some thousands where there are half a million, and then nothing is done for each."""
+    numbers: dict[tuple[str, Size], int] = {}
+    of = np.fromiter(
+        (numbers.setdefault((spec.cohort_key, _size(spec)), len(numbers)) for spec in specs), np.int64, len(specs)
+    )
+    groups: dict[str, int] = {}
+    group = [groups.setdefault(key, len(groups)) for key, _ in numbers]
+    _, first = np.unique(of, return_index=True)
+    return Kinds(of, [specs[index] for index in first], np.array(group, dtype=np.int64))
+
+
+def _size(spec: NetworkSpec) -> Size:
+    """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights."""
+    sparsity = spec.sparsity
+    if isinstance(sparsity, Explicit):
+        return tuple([(len(layer), sum(map(int.bit_count, layer))) for layer in sparsity.rows])
+    return sparsity.nonzeros if isinstance(sparsity, Method) else 0
+
+
+def needs(known: Kinds, finished: pa.Table, position: NDArray[np.int64], *, device: str) -> list[Need]:
+    """What a network of each kind [K] needs on "cpu" or "gpu".
+
+    As measured where the ledger has networks of the kind's group, else scaled as its architecture was. `finished` is
+    the ledger's summary [F], `position` [F] where in the grid each of its networks stands, -1 for those of other grids.
+    ValueError if a network cannot be built.
+    """
+    counted = [placement.need(spec, device=device) for spec in known.specs]
+    frame = finished.select(["cohort_id", "device", *SECONDS]).to_pandas()
+    frame["size"] = frame.groupby("cohort_id")["cohort_id"].transform("size")
+    here = (position >= 0) & ((frame["device"] == "cpu") == (device == "cpu")).to_numpy()
+    frame, kind = frame[here], known.of[position[here]]
+    own, shared, smallest = (
+        np.array([getattr(need, name) for need in counted])[kind] for name in ("seconds", "shared_seconds", "smallest")
+    )
+    # A network's measured seconds hold its part of what its cohort shared: so must those to compare with.
+    expected = (shared + np.maximum(frame["size"], smallest) * own) / frame["size"]
+    both = pd.DataFrame({"measured": frame[SECONDS].sum(axis=1), "expected": expected}).groupby(known.group[kind]).sum()
+    ratio = both["measured"] / both["expected"]
+    architecture = pd.Series([spec.architecture.name for spec in known.specs]).groupby(known.group).first()
+    likely = architecture.map(ratio.groupby(architecture).median())
+    factor = ratio.reindex(architecture.index).fillna(likely).fillna(1.0)
+    return [need.scaled(factor[group].item()) for need, group in zip(counted, known.group, strict=True)]
