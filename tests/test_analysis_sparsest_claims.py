@@ -112,12 +112,24 @@ def test_a_wider_start_hurts():
     narrow = pruned(30, width=3)
     [claim] = judged([narrow, pruned(40)], claims.width_hurts)
     assert claim.agrees is True
+    assert claim.here == "From BENCH-95: from width 3 to 16, 95 % takes more nonzeros with GMP, and fewer with none."
     [claim] = judged([narrow, network(GMP(nonzeros=26), 0.9)], claims.width_hurts)
     assert claim.agrees is True, "what is not reached at all is worse"
-    [claim] = judged([narrow, pruned(30)], claims.width_hurts)
-    assert claim.agrees is False
-    assert "no pruner; not so with GMP" in claim.here
+    [claim] = judged(
+        [narrow, pruned(25), pruned(30, method=SNIP, width=3), pruned(35, method=SNIP)], claims.width_hurts
+    )
+    assert claim.agrees is False, "one of two methods is not most of them"
+    assert judged([narrow, pruned(30)], claims.width_hurts) == [], "as good at both widths"
     assert judged([narrow], claims.width_hurts) == []
+
+
+def test_widths_that_cannot_have_as_many_weights_say_nothing_about_width():
+    """A narrow network that fails with 20 weights is no evidence that wider ones, with 26, are better."""
+    narrow = network(GMP(nonzeros=20), 0.5, width=3)
+    rows = [narrow, pruned(30, width=6), pruned(35, width=8), pruned(40, width=16)]
+    [claim] = judged(rows, claims.width_hurts)
+    assert claim.agrees is True
+    assert "from width 6 to 16" in claim.here
 
 
 def test_pruning_after_training_judged_by_ten_networks():

@@ -1,23 +1,23 @@
 """The sparsest study's report as a whole: from networks that were trained, and from slices of a sweep."""
 
-import os
 import re
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pyarrow as pa
 import pytest
-from synthetic import grid, new_store, write_sweep
-from synthetic import network as dense_network
-from synthetic import records as dense_records
+import typer
+from synthetic import new_store, write_sweep
 from synthetic_sparse import network, records
 from test_analysis_sparsest import FULL, HOLED, SMALLER, runs
+from typer.testing import CliRunner
 
-from analysis import draw_network
+from analysis import draw_network, figures
+from analysis.__main__ import main
 from analysis.runs import Runs, as_frame
 from analysis.sparsest import paths
 from analysis.sparsest.kept_network import rebuild
@@ -36,12 +36,13 @@ EVERY_FIGURE = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _few_samples():
-    """A simulation that is quick; what it says is tested elsewhere."""
+def _quick():
+    """A short simulation, which is tested elsewhere, and coarse pictures."""
     paths.probabilities.cache_clear()
-    usual, paths.SAMPLES = paths.SAMPLES, 100
-    yield
-    paths.SAMPLES = usual
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "SAMPLES", 100)
+        patch.setattr(figures, "DPI", 50)
+        yield
     paths.probabilities.cache_clear()
 
 
@@ -95,8 +96,8 @@ def test_a_report_of_trained_networks(small_sweep, tmp_path):
     assert "nan" not in words.lower().replace("finance", "")
     assert page.count('src="data:image/png;base64,') == 7
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["']?data:)""", words)
-    for figure in (tmp_path / "figures").glob("*.svg"):
-        ET.parse(figure)
+    for drawn in (tmp_path / "figures").glob("*.svg"):
+        ET.parse(drawn)
 
 
 def test_a_record_gives_back_the_network_that_was_measured(small_sweep):
@@ -135,8 +136,8 @@ def whole(tmp_path_factory):
 
 
 def test_a_report_with_everything_in_it(whole):
-    _, words, figures = whole
-    assert figures == EVERY_FIGURE
+    _, words, drawn = whole
+    assert drawn == EVERY_FIGURE
     assert "Not drawn: " not in words
     assert "Not as in the paper: " not in words
     for text in ("From BENCH-95: 1 of 2 trainings of it reach 95 %", "Structure 3x2x2, from BENCH-95", "GMP 100 %"):
@@ -168,29 +169,29 @@ def test_a_slice_gives_a_report_that_says_what_is_missing(tmp_path, rows, missin
     (tmp_path / "figures").mkdir()
     for old in ("networks_of_spiral_random", *missing):  # of an earlier report in the same folder
         (tmp_path / "figures" / f"{old}.png").touch()
-    words, figures = written(rows, tmp_path)
-    assert figures == EVERY_FIGURE - missing
+    words, drawn = written(rows, tmp_path)
+    assert drawn == EVERY_FIGURE - missing
     assert words.count("Not drawn: ") == len(missing) + 1, "and no structure was trained again"
     assert "nan" not in words.lower()
 
 
-def test_the_command_line_draws_a_network(tmp_path):
+def test_the_command_line_draws_a_network(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "analysis.density.report", ModuleType("one that draws no networks"))
     uri = new_store(tmp_path)
     write_sweep(uri, [records(FEW)], study="sparsest")
-    write_sweep(uri, dense_records([dense_network(grid()[0])]))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "MLFLOW_TRACKING_URI": uri}
+    app = typer.Typer()
+    app.command()(main)
 
     def command(*arguments):
-        arguments = [sys.executable, "-m", "analysis", *arguments, "--out", str(tmp_path / "out")]
-        return subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return CliRunner().invoke(app, [*arguments, "--tracking-uri", uri, "--out", str(tmp_path / "out")])
 
     own = FEW[0]["network_id"]
     done = command("sparsest", "--network", own[:8])
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(tmp_path / "out" / "networks" / f"{own}.{kind}") for kind in ("png", "svg")]
     assert all(Path(path).exists() for path in done.stdout.split())
     done = command("density", "--network", own)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert done.stderr == "error: the analysis of study 'density' draws no single networks\n"
 
 

@@ -134,25 +134,26 @@ def pruners_disconnect(networks: Networks, tables: Tables, group: Group) -> list
 
 
 def width_hurts(networks: Networks, tables: Tables, group: Group) -> list[Claim]:
-    """Smallest nonzeros at the narrowest and at the widest start; a method that fails at both says nothing."""
+    """Whether the smallest nonzeros grow with the width, by rank, over the widths that were asked for as many weights.
+
+    Narrower ones cannot be as good: they do not have the weights. Not to be reached is larger than any number.
+    """
     claims = []
-    for target in TARGETS:
+    asked = _rows(tables["accuracy"], group)
+    asked = asked[methods.pruned(asked)].groupby("width")["weights"].max()
+    widths = sorted(asked.index[asked == asked.max()])
+    for target in TARGETS if len(widths) > 1 else ():
         rows = _rows(tables["sparsest"], group, target)
-        rows = rows[methods.pruned(rows)]
-        if rows["width"].nunique() < 2:
-            continue
-        worse: list[str] = []
-        better: list[str] = []
-        for name, own in rows.groupby("method"):
-            sizes = own.set_index("width")["nonzeros"].astype(float).fillna(float("inf")).sort_index()
-            if len(sizes) > 1 and sizes.min() < float("inf"):
-                # From the width that does best: the narrowest can be too small for the target.
-                (worse if sizes.iloc[-1] > sizes.min() else better).append(methods.look(str(name)).name)
+        rows = rows[methods.pruned(rows) & rows["width"].isin(widths)]
+        trends = {
+            methods.look(str(name)).name: _trend(own["width"], own["nonzeros"].astype(float).fillna(float("inf")))
+            for name, own in rows.groupby("method")
+        }
+        worse, better = [name for name in trends if trends[name] > 0], [name for name in trends if trends[name] < 0]
         if worse or better:
-            widest = rows["width"].max()
             paper = "Starting from a wider network harms most pruners."
-            here = f"{target:g} % takes more at width {widest:g} than at the best width, or is not reached there, with "
-            here += f"{', '.join(worse) or 'no pruner'}; not so with {', '.join(better) or 'none'}."
+            here = f"from width {widths[0]:g} to {widths[-1]:g}, {target:g} % takes more nonzeros with "
+            here += f"{', '.join(worse) or 'no pruner'}, and fewer with {', '.join(better) or 'none'}."
             claims.append(Claim(paper, here, len(worse) > len(better)))
     return claims
 
@@ -199,6 +200,11 @@ def paths_vanish() -> list[Claim]:
     here += "and never exceeds the bound." if below else "and sometimes exceeds the bound."
     paper = "With a fixed number of weights, the probability of a connected path goes to 0 as the width grows."
     return [Claim(paper, here, below and falls)]
+
+
+def _trend(widths: pd.Series, sizes: pd.Series) -> float:
+    """Rank correlation of the sizes with the widths; 0 where they do not differ."""
+    return float(widths.rank().corr(sizes.rank())) if sizes.nunique() > 1 else 0.0
 
 
 def _winners(group: Group) -> list[Winner]:
