@@ -68,7 +68,7 @@ def hold_to_autograd(parameters, masks, *, batch=20, steps=6, rates=(0.1, 0.02, 
 
 
 @pytest.mark.parametrize("density", [1.0, 0.5, 0.2])
-@pytest.mark.parametrize("sizes", [DEEP, (3, 5, 1, 7, 1), (64, 12, 1), (2, 3, 1)])
+@pytest.mark.parametrize("sizes", [DEEP, (3, 5, 1, 7, 1), (64, 12, 3, 3, 1), (2, 3, 1)])
 def test_steps_equal_autograd(sizes, density):
     hold_to_autograd(*random_stack(sizes, 4, density=density))
 
@@ -94,8 +94,8 @@ def test_batches_of_any_size(batch):
 
 def test_the_largest_batches_have_a_loss_as_well():
     """The product of 1 + exp(-|logit|) over a batch is 2^batch at first: more than a double holds, from 1,024 on."""
-    flat = layers((2, 3, 1), 1, torch.zeros)
-    images, labels = random_batches((2, 3, 1), 1, 1, 3000)
+    flat = layers(DEEP, 1, torch.zeros)
+    images, labels = random_batches(DEEP, 1, 1, 3000)
     loss, _ = compiled.gradients(flat, zeros(flat), images=images[0], labels=labels[0])
     assert loss.item() == pytest.approx(math.log(2))
     hold_to_autograd(*random_stack(DEEP, 1, density=1.0), batch=3000, steps=2)
@@ -162,7 +162,7 @@ def test_a_network_without_a_path_learns_no_more_than_its_biases(layer):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("sizes", [(2, 3, 1), DEEP, (64, 12, 1)])
+@pytest.mark.parametrize("sizes", [DEEP, (3, 5, 1, 7, 1), (64, 12, 3, 3, 1)])
 def test_gradients_equal_autograd_for_all_weights_those_that_are_zero_included(sizes, shared):
     parameters, _ = random_stack(sizes, 3, density=0.5)
     images, labels = (part[:, 0] for part in random_batches(sizes, 1 if shared else 3, 1, 37))
@@ -195,8 +195,8 @@ def test_logits_equal_the_plain_forward_pass(density, count):
 
 def with_logit(logit):
     """A network that always answers so."""
-    flat = layers((1, 1, 1), 1, torch.zeros)
-    flat.biases[1].fill_(logit)
+    flat = layers((1, 1, 1, 1, 1), 1, torch.zeros)
+    flat.biases[3].fill_(logit)
     return flat
 
 
@@ -212,7 +212,7 @@ def test_the_loss_of_any_logit():
             expected = F.binary_cross_entropy_with_logits(exact, torch.tensor(label).double())
             (slope,) = torch.autograd.grad(expected, exact)
             assert loss.item() == pytest.approx(expected.item(), rel=1e-6, abs=1e-7)
-            assert into.biases[1].item() == pytest.approx(slope.item(), rel=1e-5, abs=1e-7)
+            assert into.biases[3].item() == pytest.approx(slope.item(), rel=1e-5, abs=1e-7)
             assert correct.item() == ((logit > 0) == bool(label))
 
 
