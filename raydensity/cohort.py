@@ -204,8 +204,8 @@ class Cohort(Stack):
         buffers = {name: b.clone() for name, b in self.buffers.items()}
         if self.stacked:
             return vmap(self._call)(parameters, buffers, self._fill(images))[: self.size, :count]
-        rows = range(self.rows)  # copied, so that each starts at a whole ALIGNMENT
-        one = [({k: p[r].clone() for k, p in parameters.items()}, {k: b[r] for k, b in buffers.items()}) for r in rows]
+        rows = range(self.rows)
+        one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, images[row]) for row, (p, b) in enumerate(one)])
 
     def compiled_layers(self, stack: State) -> compiled.Layers:

@@ -7,15 +7,17 @@ import shlex
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import cluster, data, grid, mlflow_store, plan, published_weights, sweep, tracking
+from raydensity import cluster, costs, data, grid, mlflow_store, plan, published_weights, sweep, tracking
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
@@ -26,6 +28,8 @@ from raydensity.tracking import Tracker
 
 LONG_SWEEP = 24 * 3600  # seconds beyond which a person is asked
 TRACKED_NETWORKS = 2000  # beyond, only cohorts are shown in MLflow
+
+SEEDS = ("init_seed", "data_seed", "order_seed", "prune_seed")
 
 Settings = dict[str, dict[str, list[str]]]  # study -> factor -> levels as they were typed
 
@@ -39,7 +43,7 @@ class Request:
     networks: dict[str, NetworkSpec]
     ledger: Ledger
 
-    @property
+    @cached_property
     def sweep_id(self) -> str:
         """The same command has the same id, and another grid another."""
         return content_hash({"study": self.study.name, "scale": self.scale, "networks": sorted(self.networks)})
@@ -165,7 +169,7 @@ def sync(asked: Sequence[Request], options: Options, console: Console) -> bool:
     for request in asked:
         with request.ledger.driver():
             tracker = _open(request, options)
-            late = tracker.catch_up(request.ledger.cohorts(), set(request.networks))
+            late = tracker.catch_up(request.ledger, set(request.networks))
             _finish(request, tracker)
         name = f"{request.study.name} · {request.scale}"
         console.print(f"{name}: {late} cohorts written to MLflow, the others were there")
@@ -200,10 +204,11 @@ def _run(
 ) -> bool:
     with ExitStack() as stack:
         resources = cluster.local_resources()
-        left = set(request.networks).difference(request.ledger.summary()["network_id"].to_pylist())
+        finished = request.ledger.summary(whole=True)
+        left = set(request.networks).difference(finished["network_id"].to_pylist())
         if left and options.address:
             resources = stack.enter_context(cluster.connection(options.address, resources=resources))
-        planned = _plan(request, options, resources)
+        planned = _plan(request, options, resources, finished)
         if left:
             _describe(planned, console)
             if planned.seconds > LONG_SWEEP:
@@ -221,7 +226,7 @@ def _run(
             published=published,
             console=console,
         )
-    console.print(sweep.summary_table(planned, request.ledger.summary()))
+    console.print(sweep.summary_table(planned, outcome.finished))
     if outcome.missing:
         console.print(f"{outcome.missing} of {len(planned.networks)} networks are missing:")
         for reason, cohorts in outcome.reasons.items():
@@ -230,14 +235,16 @@ def _run(
     return not outcome.missing and reported
 
 
-def _plan(request: Request, options: Options, resources: Cluster) -> Plan:
+def _plan(request: Request, options: Options, resources: Cluster, finished: pa.Table | None = None) -> Plan:
     return plan.make(
         request.study.name,
         scale=request.scale,
         networks=request.networks,
         ledger=request.ledger,
         cluster=resources,
+        finished=finished,
         gpus_per_cohort=options.gpus_per_cohort,
+        tracked=_tracked(request, options),
     )
 
 
@@ -247,23 +254,40 @@ def _describe(planned: Plan, console: Console) -> None:
 
 
 def _open(request: Request, options: Options) -> Tracker:
-    shown = options.track_networks
-    rows = [spec.factors() for spec in request.networks.values()]
     return tracking.open_sweep(
         options.tracking_uri,
         study=request.study.name,
         scale=request.scale,
         sweep_id=request.sweep_id,
         network_ids=list(request.networks),
-        # Of the networks, as the sweep's id is: what was typed may say the same in many ways.
-        levels={factor: sorted({row[factor] for row in rows}) for factor in rows[0]},
-        networks=request.study.track_networks and len(request.networks) <= TRACKED_NETWORKS if shown is None else shown,
+        levels=_levels(request.networks.values()),
+        networks=_tracked(request, options),
     )
+
+
+def _tracked(request: Request, options: Options) -> bool:
+    """Whether every network gets a run in MLflow."""
+    few = request.study.track_networks and len(request.networks) <= TRACKED_NETWORKS
+    return few if options.track_networks is None else options.track_networks
+
+
+def _levels(specs: Collection[NetworkSpec]) -> dict[str, list]:
+    """Every factor's levels, sorted: those of the networks, for what was typed may say the same in many ways."""
+    found: dict[str, set] = {name: {getattr(spec, name) for spec in specs} for name in SEEDS}
+    alike = {}  # but for seeds and masks: factors take 20 µs, which is too much for each of half a million
+    for spec in specs:
+        training = spec.training
+        varying = training.optimizer.learning_rate, training.schedule, spec.initializer, spec.initial_weights
+        alike[spec.cohort_key, costs.size(spec), varying] = spec
+    for spec in alike.values():
+        for factor, level in spec.factors().items():
+            found.setdefault(factor, set()).add(level)
+    return {factor: sorted(levels) for factor, levels in found.items()}
 
 
 def _finish(request: Request, tracker: Tracker) -> None:
     """Close the run of a sweep, as the ledger has it."""
-    done = set(request.ledger.summary()["network_id"].to_pylist()).intersection(request.networks)
+    done = request.ledger.finished_ids().intersection(request.networks)
     tracker.finish(done=len(done), complete=len(done) == len(request.networks))
 
 

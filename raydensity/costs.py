@@ -38,7 +38,7 @@ def kinds(specs: Sequence[NetworkSpec]) -> Kinds:
     """The kinds of all networks: some thousands where there are half a million, and then nothing is done for each."""
     numbers: dict[tuple[str, Size], int] = {}
     of = np.fromiter(
-        (numbers.setdefault((spec.cohort_key, _size(spec)), len(numbers)) for spec in specs), np.int64, len(specs)
+        (numbers.setdefault((spec.cohort_key, size(spec)), len(numbers)) for spec in specs), np.int64, len(specs)
     )
     groups: dict[str, int] = {}
     group = [groups.setdefault(key, len(groups)) for key, _ in numbers]
@@ -46,7 +46,7 @@ def kinds(specs: Sequence[NetworkSpec]) -> Kinds:
     return Kinds(of, [specs[index] for index in first], np.array(group, dtype=np.int64))
 
 
-def _size(spec: NetworkSpec) -> Size:
+def size(spec: NetworkSpec) -> Size:
     """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights."""
     sparsity = spec.sparsity
     if isinstance(sparsity, Explicit):

@@ -24,9 +24,19 @@ from raydensity.errors import one_line
 log = logging.getLogger(__name__)
 
 # What deciding, estimating and summing up need: 2 % of the bytes of a sparse network, whose curves stay in the files.
-KIND = ["dataset", "architecture", "optimizer", "sparsity", "width"]
+KINDS = ["dataset", "architecture", "optimizer", "sparsity", "width"]
 SECONDS = ["seconds_training", "seconds_pruning", "seconds_measuring"]
-SUMMARY = ["network_id", "cohort_id", *KIND, "status", "converged", "epochs", "validation_accuracy", *SECONDS, "device"]
+SUMMARY = [
+    "network_id",
+    "cohort_id",
+    *KINDS,
+    "status",
+    "converged",
+    "epochs",
+    "validation_accuracy",
+    *SECONDS,
+    "device",
+]
 
 
 class Superseded(RuntimeError):

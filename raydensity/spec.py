@@ -61,7 +61,7 @@ class MLP(Frozen):
 
     name: Literal["mlp"] = "mlp"
     width: float = Field(gt=0)
-    hidden: tuple[int, ...] = (300, 100)
+    hidden: Annotated[tuple[int, ...], Field(min_length=1)] = (300, 100)
 
 
 class Conv2(Frozen):

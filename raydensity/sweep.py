@@ -7,10 +7,11 @@ import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray import tune
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from raydensity.errors import one_line
 from raydensity.experiment import run_cohort
-from raydensity.ledger import Ledger
+from raydensity.ledger import KINDS, Ledger
 from raydensity.plan import Plan
 from raydensity.progress import Watch
 from raydensity.published_weights import Weights
@@ -26,15 +27,18 @@ from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
 LOST_WORKERS = 20  # that a cohort may survive, most of them with their machines; the trial counts the others
-KINDS = ["dataset", "architecture", "optimizer", "sparsity", "width"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended: networks that are not in the ledger, and why, with how many cohorts each reason struck."""
+    """How a sweep ended: networks that are not in the ledger, and why, with how many cohorts each reason struck.
+
+    `finished` is the ledger's summary afterwards.
+    """
 
     missing: int
     reasons: dict[str, int]
+    finished: pa.Table = field(compare=False, repr=False)
 
 
 def run(
@@ -61,11 +65,11 @@ def run(
     missing = len(plan.networks) - len(done)
     ledger.drop_checkpoints(done)  # of workers that were killed between a record and its checkpoints
     try:
-        tracker.catch_up(ledger.cohorts(), set(plan.networks))
+        tracker.catch_up(ledger, set(plan.networks))
         tracker.finish(done=len(done), complete=not missing)
     except Exception as error:  # whatever ails a tracker, the ledger is whole
         console.print(f"warning: MLflow could not be written ({one_line(error)}); --sync catches up", markup=False)
-    return Outcome(missing, dict(Counter(failures)) if missing else {})
+    return Outcome(missing, dict(Counter(failures)) if missing else {}, finished)
 
 
 def _tune(
@@ -121,8 +125,10 @@ def _tune(
 
 def summary_table(plan: Plan, finished: pa.Table) -> Table:
     """What was found, a row a kind of network; accuracy is the mean and standard deviation of those not diverged."""
-    frame = finished.to_pandas()
-    groups = frame[frame["network_id"].isin(list(plan.networks))].groupby(KINDS)
+    own = pc.is_in(finished["network_id"], pa.array(list(plan.networks), pa.string()))
+    frame = finished.filter(own).drop_columns(["network_id", "cohort_id"]).to_pandas()
+    # Networks from before there were sparse ones have null there.
+    groups = frame.fillna({"sparsity": ""}).groupby(KINDS)
     table = Table(title=f"{plan.study} · {plan.scale}: trained networks", title_justify="left")
     for name in ("data set", "architecture", "optimizer", "sparsity"):
         table.add_column(name)

@@ -14,7 +14,7 @@ import math
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -29,12 +30,14 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from raydensity import mlflow_store as store
-from raydensity.cohort_picture import draw
+from raydensity.cohort_picture import draw, network_label
 from raydensity.errors import one_line
+from raydensity.ledger import KINDS, SECONDS, Ledger
 from raydensity.mlflow_store import COHORT, KIND, NETWORK
 from raydensity.record import FACTORS, diverged
 
 BATCH = 1000  # metrics that a tracking server takes at once
+MOST_LEVELS = 50  # of a factor, that a sweep's run lists
 
 PARENT, NAME, DIGEST = "mlflow.parentRunId", "mlflow.runName", "raydensity.record_sha256"
 FINAL = ("validation_accuracy", "validation_loss", "test_accuracy", "test_loss", "train_loss")
@@ -61,16 +64,16 @@ class Tracker:
 
     def track(self, path: Path, record: pa.Table) -> None:
         """Show one cohort: its ledger file and its rows. Writing it again changes nothing; a twin is replaced."""
-        [cohort] = set(record["cohort_id"].to_pylist())
+        [cohort] = record["cohort_id"].unique().to_pylist()
         twins = list(self._search(f"{store.of_kind('cohort')} and tags.`{COHORT}` = '{cohort}'"))
-        digest = _digest(path, record)
+        digest = _digest(path, record["network_id"].to_pylist())
         if any(run.info.status == "FINISHED" and run.data.tags.get(DIGEST) == digest for run in twins):
             return
         for twin in twins:
             self._remove(twin, self._networks(f" and tags.`{PARENT}` = '{twin.info.run_id}'")[twin.info.run_id])
         self._write(path, record, digest)
 
-    def catch_up(self, cohorts: Iterable[tuple[Path, pa.Table]], wanted: set[str]) -> int:
+    def catch_up(self, ledger: Ledger, wanted: set[str]) -> int:
         """Show every cohort of a ledger that holds a wanted network, whole and as the ledger has it; returns how many
         had to be written.
 
@@ -84,18 +87,24 @@ class Tracker:
             newest |= dict.fromkeys(store.network_ids(run), run.info.run_id)
         held: set[str] = set()
         late = 0
-        for path, record in cohorts:
-            ids = record["network_id"].to_pylist()
+        # The ids alone: of half a million networks that stand there, as they mostly do, the rest need not be read.
+        for path, rows in ledger.cohorts(["network_id", "cohort_id"]):
+            ids = rows["network_id"].to_pylist()
             if wanted.isdisjoint(ids):
                 continue
-            held.update(ids)
-            digest = _digest(path, record)
+            digest = _digest(path, ids)
             holders = {newest.get(network, "") for network in ids}
             holder = holders.pop() if len(holders) == 1 else ""
             if holder in others and self._is_whole(others[holder], digest, ids, below[holder].values()):
+                held.update(ids)
                 del others[holder], below[holder]
                 continue
-            cohort = record["cohort_id"][0].as_py()
+            record = ledger.read(path)
+            if record is None:  # damaged where it had not been read yet
+                continue
+            held.update(ids)
+            record = record.filter(pc.is_in(record["network_id"], rows["network_id"].combine_chunks()))
+            cohort = rows["cohort_id"][0].as_py()
             for twin in [run for run in others.values() if run.data.tags[COHORT] == cohort]:
                 self._remove(others.pop(twin.info.run_id), below.pop(twin.info.run_id, {}))
             self._write(path, record, digest)
@@ -114,13 +123,13 @@ class Tracker:
         self.client.set_terminated(self.sweep_run_id, "FINISHED" if complete else "KILLED")
 
     def _write(self, path: Path, record: pa.Table, digest: str) -> None:
-        rows = record.to_pylist()
-        title = cohort_title(rows)
-        tags = {COHORT: rows[0]["cohort_id"], DIGEST: digest, **store.network_tags([row["network_id"] for row in rows])}
+        first, ids = record.slice(0, 1).to_pylist()[0], record["network_id"].to_pylist()
+        title = cohort_title(first, len(ids))
+        tags = {COHORT: first["cohort_id"], DIGEST: digest, **store.network_tags(ids)}
         run_id = self._create(title, self.sweep_run_id, "cohort", tags)
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / store.RECORD
-            if pq.read_metadata(path).num_rows == len(rows):
+            if pq.read_metadata(path).num_rows == len(ids):
                 whole.write_bytes(path.read_bytes())
             else:
                 pq.write_table(record, whole)
@@ -130,11 +139,11 @@ class Tracker:
             draw(record, picture, title=title)
             self.client.log_artifact(run_id, str(picture))
         if self.networks:
-            for row in rows:
+            for row in record.to_pylist():
                 self._track_network(row, run_id)
-        spent = {key: sum(row[key] for row in rows) for key in rows[0] if key.startswith("seconds_")}
-        shared = {key: rows[0][key] for key in ("dataset", "architecture", "width", "optimizer", "device")}
-        counts = {"networks": len(rows), "diverged": diverged(record), "record_bytes": size}
+        spent = {key: pc.sum(record[key]).as_py() for key in SECONDS}
+        shared = {key: first[key] for key in (*KINDS, "device") if first[key] not in (None, "")}
+        counts = {"networks": len(ids), "diverged": diverged(record), "record_bytes": size}
         self._log(run_id, _points(counts | spent), shared)
         self.client.set_terminated(run_id, "FINISHED")
 
@@ -148,7 +157,7 @@ class Tracker:
 
     def _track_network(self, row: dict[str, Any], parent: str) -> None:
         # The column of names is narrow: first what tells a network from its neighbours in the cohort.
-        name = f"init {row['init_seed']} data {row['data_seed']} {row['initializer']} ×{row['width']:g}"
+        name = f"{network_label(row)} ×{row['width']:g}"
         tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
         run_id = self._create(name, parent, "network", tags)
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})
@@ -157,7 +166,7 @@ class Tracker:
         percent = [round(100 * share) for share in row["prune_removed"] or []]
         for curve in ("accuracy", "loss"):
             metrics += _curve(f"pruning/validation_{curve}", percent, row[f"prune_validation_{curve}"] or [])
-        self._log(run_id, metrics, {factor: row[factor] for factor in FACTORS.names})
+        self._log(run_id, metrics, {factor: row[factor] for factor in FACTORS.names if row[factor] is not None})
         self.client.set_terminated(run_id, "FINISHED")
 
     def _create(self, name: str, parent: str, kind: str, tags: dict[str, str]) -> str:
@@ -202,12 +211,13 @@ def open_sweep(
     scale: str,
     sweep_id: str,
     network_ids: Sequence[str],
-    levels: dict[str, list],
+    levels: Mapping[str, Sequence],
     networks: bool,
 ) -> Tracker:
     """Make the database, the experiment and the sweep's run, or take up the run that the same command made before.
 
-    ValueError, in one line, if the tracker cannot be reached. Call it once, before any worker.
+    `levels` are every factor's, sorted. ValueError, in one line, if the tracker cannot be reached. Call it once, before
+    any worker.
     """
     with _reachable(uri):
         client = MlflowClient(uri)
@@ -228,8 +238,7 @@ def open_sweep(
             run_id = client.create_run(experiment_id, tags=tags).info.run_id
         # A parameter of a run cannot be changed, and one that was cut off while it was made may lack some.
         known = runs[0].data.params if runs else {}
-        levels = {factor: own for factor, own in levels.items() if factor not in known}
-        params = [Param(factor, ", ".join(map(str, own))[:6000]) for factor, own in levels.items()]
+        params = [Param(factor, _listed(own)) for factor, own in levels.items() if factor not in known]
         client.log_batch(run_id, _points({"networks": len(network_ids)}), params)
         with tempfile.TemporaryDirectory() as folder:
             cells = Path(folder) / store.CELLS
@@ -245,10 +254,17 @@ def shown(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
-def cohort_title(rows: Sequence[dict[str, Any]]) -> str:
-    """Such as: mlp ×0.5 · sgd · mnist · 20 networks."""
-    first, count = rows[0], f"{len(rows)} network{'s' if len(rows) > 1 else ''}"
-    return f"{first['architecture']} ×{first['width']:g} · {first['optimizer']} · {first['dataset']} · {count}"
+def cohort_title(row: dict[str, Any], networks: int) -> str:
+    """Such as mlp ×0.5 · sgd · mnist · 20 networks, or mlp ×16 · snip · sgd · spiral · 414 networks."""
+    parts = [f"{row['architecture']} ×{row['width']:g}", row["sparsity"], row["optimizer"], row["dataset"]]
+    return " · ".join([*filter(None, parts), f"{networks:,} network{'s' if networks > 1 else ''}"])
+
+
+def _listed(levels: Sequence) -> str:
+    """A factor's levels, or how many there are: MLflow cuts what is longer than 6,000 characters."""
+    if len(levels) > MOST_LEVELS:
+        return f"{len(levels):,} levels, {levels[0]} to {levels[-1]}"
+    return ", ".join(map(str, levels))[:6000]
 
 
 @contextlib.contextmanager
@@ -260,10 +276,10 @@ def _reachable(uri: str) -> Iterator[None]:
         raise ValueError(f"--tracking-uri: {shown(uri)} cannot be used ({reason})") from None
 
 
-def _digest(path: Path, record: pa.Table) -> str:
+def _digest(path: Path, ids: Sequence[str]) -> str:
     """SHA-256 of a ledger file and of which networks in it count: a network in two files counts in one."""
     content = hashlib.sha256(path.read_bytes())
-    content.update(",".join(record["network_id"].to_pylist()).encode())
+    content.update(",".join(ids).encode())
     return content.hexdigest()
 
 

@@ -144,7 +144,7 @@ def _at_home(task: Callable[..., Any], *arguments: Any) -> Any:
 
 def unfinished(specs: Sequence[NetworkSpec], job: Job) -> list[NetworkSpec]:
     """Those of the networks that are not in the ledger."""
-    finished = set(Ledger(job.out, job.study).summary()["network_id"].to_pylist())
+    finished = Ledger(job.out, job.study).finished_ids()
     return [spec for spec in specs if spec.id not in finished]
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from sparse import SMALL, on_spiral, start_of
+from sparse import SMALL, on_digits, on_spiral, start_of
 from two_layers import POINT
 
 from raydensity import data
@@ -86,3 +86,15 @@ def test_large_cohorts_are_scored_in_parts(monkeypatch):
     monkeypatch.setattr(at_initialization, "PART", 2)
     parts = initial_masks(specs, data.load(SMALL), device=CPU, published={})
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.mark.parametrize(("architecture", "sizes"), [("mlp", [2, 2, 1]), ("conv2", [1] * 5)])
+def test_convolutions_on_a_cpu_are_scored_one_by_one(monkeypatch, architecture, sizes):
+    """A graph of autograd over many of them would keep all their activations."""
+    seen = []
+    found = at_initialization._masks
+    monkeypatch.setattr(at_initialization, "PART", 2)
+    monkeypatch.setattr(at_initialization, "_masks", lambda start: seen.append(start.cohort.size) or found(start))
+    specs = [on_digits(SNIP(nonzeros=5), architecture, init_seed=seed) for seed in range(5)]
+    initial_masks(specs, data.load("digits"), device=CPU, published={})
+    assert seen == sizes

@@ -70,7 +70,12 @@ def test_scores_before_training(scores, networks, method):
     def of(part):
         scores.clear()
         masks = initial_masks([specs[index] for index in part], dataset, device=CPU, published={})
-        return [*scores, masks]
+        times = len(part) // len(next(iter(scores[0].values())))  # convolutions are scored one by one
+        steps = len(scores) // times
+        return [
+            {n: torch.cat([each[n] for each in scores[step::steps]]) for n in masks if n in scores[0]}
+            for step in range(steps)
+        ] + [masks]
 
     together = of(range(5))
     for part in PARTS:

@@ -19,10 +19,7 @@ SHAPES = [(5, 2), (5, 5), (5, 5), (1, 5)]
 
 def specs_of(method, counts=(5, 13, 40), *, points=100, **fields):
     rule = GlobalMagnitudePruning(points=points)
-    return [
-        on_spiral(method(nonzeros=n, **fields), pruning=rule, measures=("connectivity",), init_seed=n, data_seed=n)
-        for n in counts
-    ]
+    return [on_spiral(method(nonzeros=n, **fields), pruning=rule, init_seed=n, data_seed=n) for n in counts]
 
 
 def rebuilt(row, shapes=SHAPES):
@@ -165,7 +162,6 @@ def test_a_diverged_network_beside_others_has_no_results():
     wild = on_spiral(
         SNIP(nonzeros=9),
         pruning=GlobalMagnitudePruning(),
-        measures=("connectivity",),
         optimizer=calm.training.optimizer.model_copy(update={"learning_rate": 1e30}),
     )
     first, broken, last = run_cohort([calm, wild, other]).to_pylist()

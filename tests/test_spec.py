@@ -3,7 +3,7 @@ from networks import network
 from pydantic import ValidationError
 
 from raydensity.record import FACTORS
-from raydensity.spec import SGD, NetworkSpec, content_hash
+from raydensity.spec import MLP, SGD, NetworkSpec, content_hash
 
 GOLDEN_ID = "1f5bc903bce49a4f26d1"
 GOLDEN_COHORT_KEY = "da4bc1605d5b77213dd0"
@@ -52,6 +52,8 @@ def test_specs_are_frozen_and_strict():
         network(epochs=0)
     with pytest.raises(ValidationError, match="unknown_field"):
         NetworkSpec.model_validate({**network().model_dump(), "unknown_field": 1})
+    with pytest.raises(ValidationError, match="hidden"):
+        network(MLP(width=1, hidden=()))
     with pytest.raises(ValidationError, match="init_seed"):
         network(init_seed=-1)
 

@@ -134,7 +134,7 @@ def test_a_sweep_of_real_networks(tmp_path):
     mine = Sweep(tmp_path)
     specs = mlps(4) + [networks.network("conv2", "adam", init_seed=seed, epochs=1) for seed in range(2)]
     planned = mine.plan(specs, gpus_per_cohort=0)
-    assert mine.run(planned) == sweep.Outcome(0, {})
+    assert mine.run(planned) == sweep.Outcome(0, {}, mine.ledger.summary())
     assert mine.finished() == mine.shown() == once(specs)
     assert "warning" not in mine.printed.getvalue()
 
@@ -279,7 +279,7 @@ def test_a_tracker_that_goes_away_does_not_stop_a_sweep(tmp_path):
     specs = mlps(2)
     planned = mine.plan_of(specs)
     lost = tracking.Tracker("http://127.0.0.1:9", "0", "0" * 32, "density")
-    assert mine.run(planned, runner=standin(specs, log), tracker=lost) == sweep.Outcome(0, {})
+    assert mine.run(planned, runner=standin(specs, log), tracker=lost) == sweep.Outcome(0, {}, mine.ledger.summary())
     assert mine.finished() == once(specs)
     assert mine.printed.getvalue().count("warning: MLflow could not be written") == 2  # in the worker, and at the end
     assert mine.run(mine.plan(specs)).missing == 0

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import simulated
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from synthetic import new_store
-from tracked import cohort_of, opened, runs
+from tracked import cohort_of, ledger_of, opened, runs
 
 from raydensity import mlflow_store, tracking
+from raydensity.pruning.search import structured
+from raydensity.sparsity import Explicit
 
 
 def test_runs_nest_and_tell_what_they_are(tracked):
@@ -67,6 +70,45 @@ def test_a_cohort_of_any_size_says_what_it_holds(tmp_path):
     run = client.create_run("0", tags=mlflow_store.network_tags(ids))
     assert mlflow_store.network_ids(client.get_run(run.info.run_id)) == set(ids)
     assert max(map(len, run.data.tags.values())) < 5000
+
+
+def test_a_factor_with_many_levels_says_how_many(tmp_path):
+    uri = new_store(tmp_path)
+    levels = {"init_seed": list(range(1000)), "width": [0.1 * step for step in range(50)], "structure": ["", "3x2x2"]}
+    opened(uri, cohort_of(), levels=levels)
+    params = runs(uri, "sweep")[0].data.params
+    assert params["init_seed"] == "1,000 levels, 0 to 999"
+    assert len(params["width"].split(", ")) == 50
+    assert params["structure"] == ", 3x2x2"
+
+
+def test_a_cohort_of_thousands_of_sparse_networks(tmp_path):
+    specs = [simulated.spiral(Explicit(rows=structured((3, 2, 2))), init_seed=seed) for seed in range(4096)]
+    table = simulated.record(specs, epochs=10)
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    tracker = opened(uri, table, networks=False)
+    tracker.track(ledger.write(table), table)
+    [run] = runs(uri, "cohort")
+    assert run.info.run_name == "mlp ×16 · explicit · sgd · spiral · 4,096 networks"
+    assert mlflow_store.network_ids(run) == {spec.id for spec in specs}
+    assert run.data.params == {
+        "dataset": "spiral", "architecture": "mlp", "optimizer": "sgd", "sparsity": "explicit", "width": "16.0",
+        "device": "cpu",
+    }  # fmt: skip
+    assert run.data.metrics["networks"] == 4096
+    assert run.data.metrics["seconds_training"] == pytest.approx(4096 * 0.03)
+    assert tracker.catch_up(ledger, {specs[0].id}) == 0
+
+
+def test_a_record_from_before_a_column_existed_is_shown(tmp_path, ledger):
+    uri, table = new_store(tmp_path), cohort_of()
+    path = ledger.path(table["cohort_id"][0].as_py())
+    pq.write_table(table.drop_columns(["sparsity", "noise", "kept_value"]), path)
+    assert opened(uri, table).catch_up(ledger, set(table["network_id"].to_pylist())) == 1
+    params = runs(uri, "network")[0].data.params
+    assert "noise" not in params
+    assert params["initializer"] in table["initializer"].to_pylist()
+    assert runs(uri, "cohort")[0].info.run_name == "mlp ×0.5 · sgd · digits · 4 networks"
 
 
 def test_the_same_sweep_goes_on_in_its_run(tracked):

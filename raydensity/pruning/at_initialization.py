@@ -91,8 +91,11 @@ def initial_masks(
     if first is None or isinstance(first, GMP | LTH):
         return None
     parts = []
-    for begin in range(0, len(specs), PART):
-        own = specs[begin : begin + PART]
+    stacked = _is_stacked(specs[0], device)
+    # In a loop one network after the other: its activations alone are in memory, and its kernels start at 64 bytes.
+    size = PART if stacked else 1
+    for begin in range(0, len(specs), size):
+        own = specs[begin : begin + size]
         description = dataset.description
         # Scores are computed in batched products whatever the way of training: autograd must follow them.
         cohort = Cohort(
@@ -100,7 +103,7 @@ def initial_masks(
             input_shape=description.input_shape,
             classes=description.logits,
             device=device,
-            stacked=_is_stacked(specs[0], device),
+            stacked=stacked,
             published=published,
         )
         parts.append(_masks(Start(cohort, own, dataset)))
