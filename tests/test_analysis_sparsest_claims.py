@@ -64,7 +64,7 @@ def test_the_search_beats_every_pruner():
     lost = network(SNIP(nonzeros=26), 0.9)
     [claim] = judged([network(FULL, 0.96), pruned(27), lost], claims.search_beats_pruners)
     assert claim.agrees is True
-    assert claim.here.startswith("From BENCH-95: the search 26; GMP 27; 1 more do not reach it.")
+    assert claim.here.startswith("From BENCH-95: the search 26; GMP 27; 1 more does not reach it.")
     assert "Searched: 1 networks, in the paper 3,054." in claim.here
     for nonzeros in (25, 26):
         [claim] = judged([network(FULL, 0.96), pruned(nonzeros), lost], claims.search_beats_pruners)

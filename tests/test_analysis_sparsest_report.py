@@ -88,7 +88,7 @@ def test_a_report_of_trained_networks(small_sweep, tmp_path):
     assert set(pd.read_csv(tmp_path / "tables" / "sparsest.csv")["dataset"]) == {data_set}
     assert "20 sparse of 20 trained and 25 planned" in page
     assert "5 of 25 planned networks have no finished run yet" in page
-    assert "samples 3000 (the paper&#39;s: 50000); 3 epochs (the paper&#39;s: 50). No verdicts here." in page
+    assert "samples 3000 (the paper&#39;s: 50000); 3 epochs (the paper&#39;s: 50). Claims get no verdict here." in page
     words = re.sub(r"base64,[^\"]+", "", page)
     assert "No network reaches a target." in words
     verdicts = re.findall(r'class="verdict [^"]+">([^<]+)<', words)

@@ -58,7 +58,7 @@ def spread(networks: Networks, group: tuple[str, str]) -> Figure:
     names = sorted(chosen["method"].unique(), key=methods.rank)
     columns = min(len(names), 4)
     lines = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(1.9 * columns + 0.4, 1.75 * lines + 0.3), layout="constrained")
+    figure = Figure(figsize=(1.9 * columns + 0.4, 1.95 * lines + 0.3), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     limit = _largest(chosen)
     search = chosen[methods.searched(chosen)]

@@ -109,7 +109,7 @@ def search_beats_pruners(networks: Networks, tables: Tables, group: Group) -> li
         listed = ", ".join(f"{methods.look(str(name)).name} {count}" for name, count in reached.items())
         failed = len(best) - len(reached)
         here = f"the search {size:.0f}; " + (listed or "none of the pruners reaches it")
-        here += f"; {failed} more do not reach it." if failed and len(reached) else "."
+        here += f"; {failed} more {'do' if failed > 1 else 'does'} not reach it." if failed and len(reached) else "."
         here += _part_of_the_search(networks, group)
         # Where the search is a part of the paper's, a pruner that beats it says nothing.
         beaten = bool((reached > size).all())

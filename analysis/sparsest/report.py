@@ -81,8 +81,8 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "The smallest networks that reach a target",
             "Filled: the smallest number of nonzeros over all widths; hollow: the smallest of other widths; line: the "
             "search. Tables: nonzeros, in brackets those on a path from an input to the output where they are fewer; "
-            f"{display.NOT_REACHED}: no network of that width reaches the target. `python -m analysis {networks.study} "
-            "--network ID` draws any of the networks.",
+            f"{display.NOT_REACHED}: no network of that width reaches the target. Any network is drawn by: "
+            f"python -m analysis {networks.study} --network ID.",
             partial(sizes.smallest, networks, named),
             said=judged([claims.search_beats_pruners]),
             shown={
@@ -198,7 +198,9 @@ def _warnings(networks: Networks) -> list[str]:
     for group, _ in networks.groups():
         if unlike := networks.unlike[group]:
             words = networks.title(group)
-            found.append(f"{words[0].upper()}{words[1:]}. Not as in the paper: {'; '.join(unlike)}. No verdicts here.")
+            found.append(
+                f"{words[0].upper()}{words[1:]}. Not as in the paper: {'; '.join(unlike)}. Claims get no verdict here."
+            )
     missing = networks.planned - networks.found
     if missing:
         found.append(
