@@ -1,23 +1,21 @@
 """What is known of the paper's claims, and what the runs say: one function a claim, one sentence a group of networks.
 
-A claim on a search or a gap is judged only where the sweep's search is as large as the paper's, or has its answer
-already; none is where networks trained on other data or shorter than the paper's.
+A claim on a search or a gap is judged where the side that loses had as many networks as in the paper; none is where
+networks were trained otherwise than the paper's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import pandas as pd
 
 from analysis.report import Claim
-from analysis.sparsest import methods, paths
+from analysis.sparsest import coverage, methods, paths
 from analysis.sparsest.axes import common_width
 from analysis.sparsest.networks import Networks, of_group
-from analysis.sparsest.published import RANDOM, SEARCHED, SPARSEST, TARGETS, TWICE, WINNERS, Winner
+from analysis.sparsest.published import RANDOM, SPARSEST, TARGETS, WINNERS, Winner
 from analysis.sparsest.tables import Tables
-from raydensity.pruning import search
 
 FEWEST_TRAININGS = 30  # of a structure that never reaches its target: six settings with five orders of the batches
 FEWEST_PRUNED = 10  # networks that a share may stand for
@@ -64,7 +62,7 @@ def smallest_structure(networks: Networks, tables: Tables, group: Group) -> list
         paper = f"No structure with fewer than {winner.nonzeros} nonzeros reaches {winner.target:g} %."
         rows = _structured(networks, group)
         smaller = rows[rows["nonzeros"] < winner.nonzeros]
-        tried, there_are = smaller["structure"].nunique(), _structures_below(winner.nonzeros)
+        tried, there_are = smaller["structure"].nunique(), coverage.structures_below(winner.nonzeros)
         reached = smaller[smaller["accuracy"] >= winner.target].sort_values("nonzeros", kind="stable")
         if smaller.empty:
             claims.append(Claim(paper, "no smaller structure was trained."))
@@ -88,9 +86,11 @@ def few_nonzeros(networks: Networks, tables: Tables, group: Group) -> list[Claim
             here = f"none of the search's networks reaches {target:g} %."
         else:
             here = f"the search needs {size:.0f} for {target:g} %."
-        here += _part_of_the_search(networks, group)
+        here += coverage.search_in_words(networks, group)
         agrees = size is not None and size <= SPARSEST[target]
-        claims.append(Claim(paper, here, True if agrees else False if _is_complete(networks, group) else None))
+        claims.append(
+            Claim(paper, here, True if agrees else False if coverage.searched_as_much(networks, group) else None)
+        )
     return claims
 
 
@@ -110,10 +110,11 @@ def search_beats_pruners(networks: Networks, tables: Tables, group: Group) -> li
         failed = len(best) - len(reached)
         here = f"the search {size:.0f}; " + (listed or "none of the pruners reaches it")
         here += f"; {failed} more {'do' if failed > 1 else 'does'} not reach it." if failed and len(reached) else "."
-        here += _part_of_the_search(networks, group)
-        # Where the search is a part of the paper's, a pruner that beats it says nothing.
-        beaten = bool((reached > size).all())
-        claims.append(Claim(paper, here, True if beaten else False if _is_complete(networks, group) else None))
+        here += coverage.search_in_words(networks, group) + coverage.pruning_in_words(networks, group)
+        # Fewer networks than the paper's can only do worse: what still wins has won, what loses says nothing.
+        verdict = bool((reached > size).all())
+        enough = coverage.pruned_as_much(networks, group) if verdict else coverage.searched_as_much(networks, group)
+        claims.append(Claim(paper, here, verdict if enough else None))
     return claims
 
 
@@ -225,28 +226,3 @@ def _search(tables: Tables, group: Group, target: float) -> float | None:
     rows = _rows(tables["sparsest"], group, target)
     sizes = rows[rows["method"] == methods.SEARCH]["nonzeros"].dropna()
     return float(sizes.min()) if len(sizes) else None
-
-
-@cache
-def _structures_below(nonzeros: int) -> int:
-    """How many structures of the paper's width have fewer nonzeros."""
-    structures = search.structures(16, 3)
-    return sum(search.nonzeros(search.structured(dims)) < nonzeros for dims in structures)
-
-
-def _searched(networks: Networks, group: Group) -> int:
-    """Networks of the search, without those that repeat others with another order of the batches."""
-    rows = of_group(networks.every, group)
-    rows = rows[rows["structure"] != ""]
-    return int((rows["order_seed"] == rows["order_seed"].min()).sum())
-
-
-def _is_complete(networks: Networks, group: Group) -> bool:
-    """Whether the search of a group is as large as the paper's."""
-    return _searched(networks, group) >= (1 - TWICE) * SEARCHED.get(group[1], 0)
-
-
-def _part_of_the_search(networks: Networks, group: Group) -> str:
-    if _is_complete(networks, group):
-        return ""
-    return f" Searched: {_searched(networks, group):,} networks, in the paper {SEARCHED[group[1]]:,}."

@@ -54,6 +54,7 @@ SPARSEST = {95.0: 30, 99.5: 45}
 # Networks of both phases of its search, by start, a few of which both phases have.
 SEARCHED = {"BENCH-95": 558 + 2_496, "BENCH-995": 2_034 + 70_584, RANDOM: 24_576 + 155_952 + 189_624}
 TWICE = 0.01  # share that may be missing for that reason
+PRUNED = {"BENCH-95": 9_720, "BENCH-995": 11_340, RANDOM: 18_954}  # networks of its nine pruners, by start
 
 
 def unlike_the_paper(group: pd.DataFrame) -> list[str]:
