@@ -83,7 +83,9 @@ def pull(
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
     # The schema leads, so that every column is there, with its type, whatever the records have.
     table = pa.concat_tables([schema.empty_table(), *records], promote_options="default")
-    table = table.filter(pc.is_in(table["network_id"], wanted))
+    own = pc.is_in(table["network_id"], wanted)
+    if not pc.all(own).as_py():  # it copies every list
+        table = table.filter(own)
     if not len(table):
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
     networks = as_frame(table)
@@ -101,7 +103,8 @@ def as_frame(records: pa.Table) -> pd.DataFrame:
     """Records as a frame, each network once (its first row), ordered by id; missing lists and binaries become empty."""
     frame = records.to_pandas().drop_duplicates("network_id").sort_values("network_id", ignore_index=True)
     for field in records.schema:
-        if pa.types.is_list(field.type) or pa.types.is_binary(field.type):
+        many = pa.types.is_list(field.type) or pa.types.is_binary(field.type)
+        if many and records[field.name].null_count:
             empty = b"" if pa.types.is_binary(field.type) else np.array([])
             frame[field.name] = [empty if value is None else value for value in frame[field.name]]
     return frame

@@ -29,8 +29,6 @@ from raydensity.tracking import Tracker
 LONG_SWEEP = 24 * 3600  # seconds beyond which a person is asked
 TRACKED_NETWORKS = 2000  # beyond, only cohorts are shown in MLflow
 
-SEEDS = ("init_seed", "data_seed", "order_seed", "prune_seed")
-
 Settings = dict[str, dict[str, list[str]]]  # study -> factor -> levels as they were typed
 
 
@@ -273,12 +271,12 @@ def _tracked(request: Request, options: Options) -> bool:
 
 def _levels(specs: Collection[NetworkSpec]) -> dict[str, list]:
     """Every factor's levels, sorted: those of the networks, for what was typed may say the same in many ways."""
-    found: dict[str, set] = {name: {getattr(spec, name) for spec in specs} for name in SEEDS}
+    found: dict[str, set] = {name: {getattr(spec, name) for spec in specs} for name in costs.SEEDS}
     alike = {}  # but for seeds and masks: factors take 20 µs, which is too much for each of half a million
-    for spec in specs:
+    for spec, key in zip(specs, costs.cohort_keys(specs), strict=True):
         training = spec.training
         varying = training.optimizer.learning_rate, training.schedule, spec.initializer, spec.initial_weights
-        alike[spec.cohort_key, costs.size(spec), varying] = spec
+        alike[key, costs.size(spec), varying] = spec
     for spec in alike.values():
         for factor, level in spec.factors().items():
             found.setdefault(factor, set()).add(level)

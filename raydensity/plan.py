@@ -64,13 +64,15 @@ class Plan:
             table.add_column(name, justify="right")
         # By cohort_key: what a kind is need not be asked of each of half a million networks.
         networks, done, cohorts = Counter[str](), Counter[str](), defaultdict[str, list[Cohort]](list)
-        for network, spec in self.networks.items():
-            networks[spec.cohort_key] += 1
-            done[spec.cohort_key] += network in self.done
+        first: dict[str, NetworkSpec] = {}
+        for (network, spec), key in zip(self.networks.items(), costs.cohort_keys(self.networks.values()), strict=True):
+            networks[key] += 1
+            done[key] += network in self.done
+            first.setdefault(key, spec)
         for cohort in self.cohorts:
             cohorts[cohort.specs[0].cohort_key].append(cohort)
         kinds: dict[tuple, list[str]] = defaultdict(list)
-        for key, spec in {spec.cohort_key: spec for spec in self.networks.values()}.items():
+        for key, spec in first.items():
             kinds[_kind(spec)].append(key)
         for kind, keys in kinds.items():
             own = [cohort for key in keys for cohort in cohorts[key]]
