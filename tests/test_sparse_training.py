@@ -144,7 +144,7 @@ def test_interrupted_networks_go_on_bit_identically_in_another_packing(method, t
         assert {True} <= {masked for _, _, masked, _ in reached}
 
 
-@pytest.mark.parametrize("method", ["gmp", "lth, rewound", "rigl", "snip"])
+@pytest.mark.parametrize("method", ["gmp", "lth", "lth, rewound", "rigl", "snip"])
 def test_a_network_that_diverges_leaves_the_others_as_they_are(method):
     specs = four(method)
     wild = on_spiral(asked(method, 0), optimizer=RATE.model_copy(update={"learning_rate": 1e30}), init_seed=9)
