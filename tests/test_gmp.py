@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import SMALL, on_spiral
+from sparse_networks import SMALL, on_spiral
 
 from raydensity import data, training
 from raydensity.cohort import Cohort

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import RATE, on_digits, on_spiral
+from sparse_networks import RATE, on_digits, on_spiral
 
 from raydensity import data, training
 from raydensity.initializers import starting_parameters

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparse import on_digits, on_spiral
+from sparse_networks import on_digits, on_spiral
 
 from raydensity.cohort import Cohort
 from raydensity.pruning import search

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import on_spiral, start_of
+from sparse_networks import on_spiral, start_of
 from two_layers import KERNELS, batch_of, drawn, loss_of, top
 
 from raydensity.pruning.prospr import prospr

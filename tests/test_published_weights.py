@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from sparse import on_spiral
+from sparse_networks import on_spiral
 
 from raydensity import published_weights
 from raydensity.cohort import Cohort

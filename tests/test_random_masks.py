@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from sparse import SMALL, on_digits, on_spiral, start_of
+from sparse_networks import SMALL, on_digits, on_spiral, start_of
 from two_layers import POINT
 
 from raydensity import data

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from sparse import RATE, SMALL, on_digits, on_spiral
+from sparse_networks import RATE, SMALL, on_digits, on_spiral
 
 from raydensity import data, training
 from raydensity.cohort import Cohort

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import RATE, SMALL, on_spiral
+from sparse_networks import RATE, SMALL, on_spiral
 from torch.optim import lr_scheduler
 
 from raydensity import data, training

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from sparse import on_spiral, start_of
+from sparse_networks import on_spiral, start_of
 from two_layers import BY_HAND, KERNELS, POINT, batch_of, drawn, kept, loss_of, top
 
 from raydensity.pruning.schedules import exponential

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import SMALL, on_digits, on_spiral
+from sparse_networks import SMALL, on_digits, on_spiral
 
 from raydensity import data
 from raydensity.cohort import Cohort

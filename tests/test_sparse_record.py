@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sparse import SMALL, on_digits, on_spiral
+from sparse_networks import SMALL, on_digits, on_spiral
 from test_experiment import rows
 
 from raydensity import data

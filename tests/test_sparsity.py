@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from networks import network
 from pydantic import ValidationError
-from sparse import on_digits, on_spiral
+from sparse_networks import on_digits, on_spiral
 from test_spec import GOLDEN_COHORT_KEY, GOLDEN_ID
 
 from raydensity.pruning.methods import AT_INITIALIZATION, DURING_TRAINING

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sparse import on_digits, on_spiral, start_of
+from sparse_networks import on_digits, on_spiral, start_of
 from two_layers import BY_HAND, KERNELS, POINT, drawn, kept, top
 
 from raydensity import data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from sparse import tiny_dataset
+from sparse_networks import tiny_dataset
 from torch import Tensor
 
 KERNELS = ("fc1.weight", "proj.weight")
