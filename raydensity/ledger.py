@@ -164,14 +164,14 @@ class Ledger:
 
         `whole` verifies all the other columns, too: a command's first look at the ledger, before it plans.
         """
-        # 500,000 sparse networks (0.8 GB) take 0.6 s, and 4 s as a whole: little enough, once a command, for a network
-        # with a damaged curve to run again now and not to be missed when MLflow is rebuilt.
+        # 500,000 sparse networks (0.8 GB) take a second, and 4 s as a whole: little enough, once a command, for a
+        # network with a damaged curve to run again now and not to be missed when MLflow is rebuilt.
         columns = record.SCHEMA.names if whole else SUMMARY
         empty = record.SCHEMA.empty_table().select(SUMMARY)
         return pa.concat_tables([empty, *(table.select(SUMMARY) for _, table in self.cohorts(columns))])
 
     def finished_ids(self) -> set[str]:
-        """The ids of the finished networks: 0.3 s for 500,000."""
+        """The ids of the finished networks: less than a second for 500,000."""
         return {network for _, table in self.cohorts(["network_id"]) for network in table["network_id"].to_pylist()}
 
     def bytes_per_network(self, finished: pa.Table) -> float | None:
