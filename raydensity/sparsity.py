@@ -114,7 +114,8 @@ class GMP(Method):
 class LTH(Method):
     """Lottery tickets: train, prune by magnitude, rewind to the weights after `rewind_epoch` epochs, `cycles` times.
 
-    Frankle and Carbin 2019; each cycle is a whole training. Published: keeps one weight fewer than asked.
+    Frankle and Carbin 2019; rewound to a later epoch than 0, training goes on from there, with its schedule (Frankle et
+    al. 2020). Published: keeps one weight fewer than asked.
     """
 
     name: Literal["lth"] = "lth"

@@ -37,7 +37,7 @@ InitializerName = Literal[
     "torch_default",
     "xavier_normal",
 ]
-MeasureName = Literal["overlap", "activations", "correctness", "connectivity"]
+MeasureName = Literal["overlap", "activations", "correctness"]
 
 
 class Spiral(Frozen):
@@ -176,7 +176,7 @@ StoppingRule = Annotated[LossTarget | ValidationMinimum | LastEpoch, Field(discr
 class Training(Frozen):
     """How a network is trained. Batches are reshuffled every epoch, and what fills no batch is dropped.
 
-    `max_epochs` are those of one training: lottery tickets take as many in each of their cycles.
+    `max_epochs` are those of one training; lottery tickets train in several cycles.
     """
 
     optimizer: Optimizer
@@ -271,7 +271,22 @@ class NetworkSpec(Frozen):
     @property
     def total_epochs(self) -> int:
         """Epochs over all cycles of training."""
-        return self.training.max_epochs * (self.sparsity.cycles if isinstance(self.sparsity, LTH) else 1)
+        epochs = self.training.max_epochs
+        if isinstance(self.sparsity, LTH):
+            epochs += (self.sparsity.cycles - 1) * (self.training.max_epochs - self.sparsity.rewind_epoch)
+        return epochs
+
+    def place(self, epoch: int) -> tuple[int, int]:
+        """After `epoch` epochs in all: how many cycles of training are done, and how many epochs of the next one.
+
+        Every cycle but the first begins where the weights were rewound to.
+        """
+        epochs = self.training.max_epochs
+        if epoch < epochs:
+            return 0, epoch
+        start = self.sparsity.rewind_epoch if isinstance(self.sparsity, LTH) else 0
+        cycle, done = divmod(epoch - epochs, epochs - start)
+        return cycle + 1, start + done
 
     def factors(self) -> dict[str, str | int | float | bool]:
         """The spec as one flat row, the columns that tables and tracking use."""

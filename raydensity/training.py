@@ -136,8 +136,8 @@ class _Run:
         while self.members and self.epoch < total:
             self._start_epoch()
             train_loss, train_accuracy = self._train_epoch()
-            cycle, rest = divmod(self.epoch, self.training.max_epochs)
-            if self.method and not rest:
+            cycle, _ = self.specs[0].place(self.epoch)
+            if self.method and cycle > self.specs[0].place(self.epoch - 1)[0]:
                 self.method.end_of_cycle(cycle)
             curves = [train_loss, train_accuracy]
             if self.epoch == total or not isinstance(self.training.stopping, LastEpoch):
@@ -154,7 +154,7 @@ class _Run:
 
     def _start_epoch(self) -> None:
         """Learning rates of the epoch that begins or goes on; the point to rewind to, where it is one."""
-        epoch = self.epoch % self.training.max_epochs
+        _, epoch = self.specs[0].place(self.epoch)
         self.optimizer.schedule(
             [factor(self.specs[index].training.schedule, epoch, self.training.max_epochs) for index in self.members]
         )
@@ -182,7 +182,7 @@ class _Run:
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """The next epoch, or what is left of it; mean batch loss [N] and accuracy [N] over all of it, both float64."""
         orders, order = self._batches()
-        before = self.epoch % self.training.max_epochs * self.steps  # steps of this training that are done
+        before = self.specs[0].place(self.epoch)[1] * self.steps  # steps of this training that are done
         while self.step < self.steps:
             stop = self._next_stop(before)
             if self.method and self.method.replaces_steps and self.method.is_event(before + stop):
@@ -214,7 +214,7 @@ class _Run:
         """Train from `self.step` to `stop`; sums over these steps of mean loss [N] and number correct [N]."""
         if not self.cohort.compiled:
             images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
-            number = self.epoch % self.training.max_epochs * self.steps + stop
+            number = self.specs[0].place(self.epoch)[1] * self.steps + stop
             return self.optimizer.train(images, labels, number)
         part = orders[:, self.step : stop]
         images, labels = gather(self.dataset, part.flatten(1), self.preprocessing)

@@ -6,6 +6,7 @@ from sparse_networks import RATE, on_digits, on_spiral
 
 from raydensity import data, training
 from raydensity.initializers import starting_parameters
+from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.lth import LotteryTicket
 from raydensity.sparsity import LTH
 from raydensity.spec import Adagrad, Cosine, ResNet
@@ -100,6 +101,21 @@ def test_the_first_cycle_is_the_training_of_a_whole_network(cycles):
     (whole,) = train(on_spiral(None, epochs=2, schedule=Cosine()))
     (((trained, _, _),), _) = cycles[0]
     assert all(torch.equal(trained[name], whole.kept[name]) for name in trained)
+
+
+def test_a_rewound_training_takes_up_the_schedule_where_it_went_back_to(monkeypatch):
+    seen = []
+    schedule = StackedOptimizer.schedule
+
+    def spy(self, factors):
+        seen.append(factors)
+        schedule(self, factors)
+
+    monkeypatch.setattr(StackedOptimizer, "schedule", spy)
+    train(on_spiral(LTH(nonzeros=13, cycles=2, rewind_epoch=1), epochs=3, schedule=Cosine()))
+    assert seen[3:] == seen[1:3]
+    assert seen[1] == [pytest.approx(0.75)]  # (1 + cos(pi / 3)) / 2
+    assert len(seen) == 5
 
 
 def test_every_cycle_has_batches_of_its_own(cycles):

@@ -133,6 +133,17 @@ def test_lottery_tickets_train_once_a_cycle():
     assert on_spiral(GMP(nonzeros=9), epochs=3).total_epochs == 3
 
 
+def test_a_rewound_training_goes_on_from_the_epoch_that_it_went_back_to():
+    spec = on_spiral(LTH(nonzeros=9, cycles=3, rewind_epoch=1), epochs=3)
+    assert spec.total_epochs == 7
+    assert [spec.place(epoch) for epoch in range(8)] == [
+        (0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)
+    ]  # fmt: skip
+    whole = on_spiral(LTH(nonzeros=9, cycles=2), epochs=2)
+    assert [whole.place(epoch) for epoch in range(5)] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    assert [on_spiral(None, epochs=2).place(epoch) for epoch in range(3)] == [(0, 0), (0, 1), (1, 0)]
+
+
 def test_impossible_combinations_are_refused():
     with pytest.raises(ValidationError, match="its stopping rule is last_epoch"):
         NetworkSpec.model_validate({**network(stopping=LossTarget()).model_dump(), "sparsity": SNIP(nonzeros=5)})
