@@ -137,7 +137,8 @@ def plain_seconds(sparsity: AnyMethod | Explicit, epoch: float, device: str) -> 
 
 def methods(networks: int, device: str, console: Console) -> None:
     """Networks an hour of phase 2 and of each method, beside the plain way."""
-    table = Table(title=f"Networks an hour, width 16, cohorts of {networks}, {device}", title_justify="left")
+    console.print(f"Networks an hour, width 16, cohorts of {networks}, {device}")
+    table = Table()
     for name in ("", "plain", "raydensity", "ratio"):
         table.add_column(name, justify="right" if name else "left")
     epoch = min(plain_epoch_seconds(device) for _ in range(3))
@@ -155,7 +156,8 @@ def methods(networks: int, device: str, console: Console) -> None:
 
 def size(networks: int, device: str, console: Console) -> None:
     """Time of a network, and memory of the process, as the cohort grows; each size in a process of its own."""
-    table = Table(title=f"Phase 2 by size of the cohort, {device}", title_justify="left")
+    console.print(f"Phase 2 by size of the cohort, {device}")
+    table = Table()
     for name in ("networks", "ms each", "of that in steps", "MiB at the peak"):
         table.add_column(name, justify="right")
     for count in (1, 4, 16, 64, 256, 1024, 4096):
@@ -204,7 +206,8 @@ def step(networks: int, device: str, console: Console) -> None:
     for name, original in originals.items():
         setattr(compiled, name, original)
     steps = data.describe(Spiral()).fitted_size // 128 * EPOCHS
-    table = Table(title=f"A cohort of {networks} of phase 2", title_justify="left")
+    console.print(f"A cohort of {networks} of phase 2")
+    table = Table()
     for column in ("", "ms a network", "share"):
         table.add_column(column, justify="right" if column else "left")
     rows = {"compiled steps": spent["descend"], "compiled evaluation": spent["logits"]}

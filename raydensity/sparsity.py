@@ -56,13 +56,19 @@ class Random(AtInitialization):
 
 
 class SNIP(AtInitialization):
-    """One batch; keep the largest |weight times gradient| (Lee et al. 2019)."""
+    """One batch; keep the largest |weight times gradient| (Lee et al. 2019).
+
+    Published: starts from Xavier-normal weights where they are drawn, which is the spec's `initializer`.
+    """
 
     name: Literal["snip"] = "snip"
 
 
 class GraSP(AtInitialization):
-    """Remove the weights whose removal increases the gradient flow most (Wang et al. 2020)."""
+    """Remove the weights whose removal increases the gradient flow most (Wang et al. 2020).
+
+    Published: starts from Xavier-normal weights where they are drawn, which is the spec's `initializer`.
+    """
 
     name: Literal["grasp"] = "grasp"
     samples_per_class: Count = 25
