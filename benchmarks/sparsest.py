@@ -33,8 +33,8 @@ from raydensity import data
 from raydensity.experiment import run_cohort
 from raydensity.pruning import search
 from raydensity.pruning.at_initialization import initial_masks
-from raydensity.sparsity import FORCE, GMP, LTH, SNIP, AnyMethod, Explicit, GraSP, IterSNIP, ProsPr, RigL, SynFlow
 from raydensity.spec import MLP, SGD, GlobalMagnitudePruning, LastEpoch, NetworkSpec, Spiral, Training
+from raydensity.spec.sparsity import FORCE, GMP, LTH, SNIP, AnyMethod, Explicit, GraSP, IterSNIP, ProsPr, RigL, SynFlow
 
 EPOCHS = 50
 METHODS: dict[str, AnyMethod] = {

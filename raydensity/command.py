@@ -22,7 +22,7 @@ from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
 from raydensity.published_weights import Weights
-from raydensity.spec import NetworkSpec, Spiral, content_hash
+from raydensity.spec import AnyDataset, NetworkSpec, content_hash
 from raydensity.study import SCALES, Study
 from raydensity.tracking import Tracker
 
@@ -52,7 +52,7 @@ class Request:
         return {spec.initial_weights for spec in self.networks.values()} - {""}
 
     @property
-    def datasets(self) -> set[str | Spiral]:
+    def datasets(self) -> set[AnyDataset]:
         return {spec.dataset for spec in self.networks.values()}
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from raydensity import placement
 from raydensity.ledger import SECONDS
 from raydensity.placement import Need
-from raydensity.sparsity import Explicit, Method
 from raydensity.spec import NetworkSpec
+from raydensity.spec.sparsity import Explicit, Method
 
 SEEDS = ("init_seed", "data_seed", "order_seed", "prune_seed")
 # What networks of one cohort_key may differ in; training, which they may in part, counts as a whole.

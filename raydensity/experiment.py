@@ -30,7 +30,7 @@ from raydensity.provenance import git_state
 from raydensity.pruning.magnitude import global_trajectory, trajectory
 from raydensity.published_weights import Weights
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, content_hash
+from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, NoPruning, content_hash
 from raydensity.training import stack_shared, train
 
 KEPT = ("kept_layer", "kept_unit", "kept_input", "kept_value")
@@ -212,6 +212,8 @@ def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
 
 def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec) -> list[dict[str, Any]]:
     rule = spec.pruning
+    if isinstance(rule, NoPruning):
+        return [{} for _ in range(cohort.size)]
     if isinstance(rule, GlobalMagnitudePruning):
         path = global_trajectory(cohort, dataset, validation, spec.preprocessing, points=rule.points)
     else:

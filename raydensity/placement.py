@@ -24,17 +24,18 @@ from raydensity.evaluation import CHUNK
 from raydensity.experiment import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
-from raydensity.sparsity import GMP, LTH, Explicit, Method
 from raydensity.spec import (
     MLP,
     SGD,
+    AnyDataset,
     Architecture,
     LastEpoch,
     MagnitudePruning,
     NetworkSpec,
+    NoPruning,
     Optimizer,
-    Spiral,
 )
+from raydensity.spec.sparsity import GMP, LTH, Explicit, Method
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
@@ -210,6 +211,8 @@ def _mean_weights(spec: NetworkSpec, total: int) -> float:
 
 def pruning_points(spec: NetworkSpec, weights: int) -> float:
     """At how many points a network is evaluated while it is pruned after training, at most."""
+    if isinstance(spec.pruning, NoPruning):
+        return 0
     if isinstance(spec.pruning, MagnitudePruning):
         return 1 / spec.pruning.step
     kept = spec.sparsity.nonzeros if isinstance(spec.sparsity, Method) else weights
@@ -351,7 +354,7 @@ class Counted(NamedTuple):
 
 
 @cache
-def _count(dataset: str | Spiral, architecture: Architecture) -> Counted:
+def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
     """Count a network's arithmetic and numbers.
 
     Every weight is multiplied and added once a position; without running the network, which may be too large for it.
@@ -379,7 +382,7 @@ def _count(dataset: str | Spiral, architecture: Architecture) -> Counted:
 
 
 @cache
-def _positions(dataset: str | Spiral, architecture: Architecture) -> dict[str, int]:
+def _positions(dataset: AnyDataset, architecture: Architecture) -> dict[str, int]:
     """At how many positions of an image each layer with weights stands, by name: the same at every width."""
     known = data.describe(dataset)
     model = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()

@@ -18,16 +18,23 @@ FACTORS = pa.schema(
         ("dataset", pa.string()),
         ("noise", pa.float64()),  # 0 where the data set has none
         ("samples", pa.int64()),  # 0 where the data set has one size
+        ("inputs", pa.int64()),  # 0 where the data set has one shape
         ("preprocessing", pa.string()),
+        ("augmentation", pa.bool_()),
+        ("random_labels", pa.bool_()),
         ("architecture", pa.string()),
         ("width", pa.float64()),
         ("hidden", pa.string()),  # units at width 1, such as 300-100; empty where the architecture has no choice
         ("unshared", pa.bool_()),
         ("constant_filters", pa.bool_()),
+        ("activation", pa.string()),
+        ("dropout", pa.float64()),
+        ("varied", pa.string()),
         ("optimizer", pa.string()),
         ("learning_rate", pa.float64()),
         ("momentum", pa.float64()),
         ("weight_decay", pa.float64()),
+        ("decayed", pa.string()),
         ("initial_accumulator", pa.float64()),  # 0 where the optimiser has none
         ("schedule", pa.string()),
         ("batch_size", pa.int64()),
@@ -35,8 +42,10 @@ FACTORS = pa.schema(
         ("stopping", pa.string()),
         ("stopping_split", pa.string()),
         ("stopping_loss", pa.float64()),  # 0 where the rule has no target
+        ("stopping_patience", pa.int64()),  # 0 where the rule has none
         ("precision", pa.string()),
         ("initializer", pa.string()),
+        ("initializer_factor", pa.float64()),
         ("initial_weights", pa.string()),  # digest of published weights; empty where they are drawn
         ("sparsity", pa.string()),  # how the network became sparse; empty where it did not
         ("structure", pa.string()),  # of an explicit mask, such as 3x2x2
@@ -70,6 +79,30 @@ ACTIVATIONS = pa.struct(
             pa.float64(),
         ),  # mean over units: largest class mean minus mean of the others (the paper's form)
         ("selectivity_normalized", pa.float64()),  # the same divided by the sum of the two (Morcos et al. 2018)
+    ]
+)
+PRUNABILITY = pa.struct(
+    [
+        ("layer", pa.string()),  # "all": in all hidden layers at once
+        ("repeat", pa.int64()),  # each with an order of the units of its own, from 0
+        ("by_position", pa.bool_()),  # each position of a feature map counts as a unit, else the whole map
+        ("removed", pa.list_(pa.float64())),  # share of the units that is set to 0, ascending: 0, 1/6, ..., 1
+        ("unchanged", pa.list_(pa.float64())),  # share of the images whose answer stays as it was
+    ]
+)
+REDUNDANCY = pa.struct(
+    [
+        ("layer", pa.string()),
+        ("repeat", pa.int64()),  # each with a sample of its own of the layer's outputs, from 0
+        ("rows", pa.int64()),  # outputs that were sampled: images, or positions in images
+        ("eigenvalues", pa.list_(pa.float64())),  # of the units' covariance, ascending
+    ]
+)
+CORRELATION = pa.struct(
+    [
+        ("layer", pa.string()),
+        ("mean", pa.float64()),  # of |correlation| over pairs of units, pairs of 0.99999 and more left out
+        ("histogram", pa.list_(pa.int64())),  # pairs by |correlation|, 100 equal bins from 0 to 1
     ]
 )
 
@@ -108,6 +141,9 @@ RESULTS = pa.schema(
         ("kept_value", pa.list_(pa.float32())),
         ("overlap", pa.list_(OVERLAP)),  # empty where not measured
         ("activations", pa.list_(ACTIVATIONS)),
+        ("prunability", pa.list_(PRUNABILITY)),
+        ("redundancy", pa.list_(REDUNDANCY)),
+        ("correlation", pa.list_(CORRELATION)),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
         ("validation_size", pa.int64()),
     ]

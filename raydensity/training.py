@@ -25,8 +25,8 @@ from raydensity.pruning.methods import during_training
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.schedules import factor
-from raydensity.sparsity import LTH, ProsPr
 from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
+from raydensity.spec.sparsity import LTH, ProsPr
 from raydensity.stack import State
 
 CHECKPOINT_SECONDS = 60.0

@@ -17,8 +17,8 @@ from raydensity import grid
 from raydensity.ledger import Ledger
 from raydensity.pruning import search
 from raydensity.published_weights import name_to_digest
-from raydensity.sparsity import METHODS, Explicit
 from raydensity.spec import MLP, NetworkSpec
+from raydensity.spec.sparsity import METHODS, Explicit
 from raydensity.study import Study
 
 NINE = [name for name in METHODS if name != "random"]

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.sparsity import Explicit, Method
 from raydensity.spec import MLP, SGD, GlobalMagnitudePruning, LastEpoch, NetworkSpec, Spiral, Training, content_hash
+from raydensity.spec.sparsity import Explicit, Method
 
 BASE = NetworkSpec(
     dataset=Spiral(),

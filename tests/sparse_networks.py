@@ -10,8 +10,8 @@ from torch import Tensor
 from raydensity.cohort import Cohort
 from raydensity.data.dataset import Dataset, Description
 from raydensity.pruning.at_initialization import Start
-from raydensity.sparsity import Sparsity
 from raydensity.spec import MLP, SGD, Architecture, LastEpoch, NetworkSpec, Optimizer, Schedule, Spiral, Training
+from raydensity.spec.sparsity import Sparsity
 
 SMALL = Spiral(samples=1000)
 RATE = SGD(learning_rate=0.1, momentum=0.9, weight_decay=5e-4)

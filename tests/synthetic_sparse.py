@@ -12,8 +12,8 @@ import torch
 from raydensity.measures.connectivity import connected, connected_nonzeros
 from raydensity.published_digests import PUBLISHED
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.sparsity import Explicit, Sparsity
 from raydensity.spec import MLP, SGD, GlobalMagnitudePruning, LastEpoch, NetworkSpec, Spiral, Training
+from raydensity.spec.sparsity import Explicit, Sparsity
 
 
 def searched(rows: Sequence[tuple[str, int, float, str]]) -> pa.Table:

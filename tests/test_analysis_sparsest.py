@@ -9,7 +9,7 @@ from analysis.sparsest.networks import prepare
 from analysis.sparsest.report import COLUMNS
 from analysis.sparsest.tables import tables
 from raydensity.pruning import search
-from raydensity.sparsity import GMP, LTH, SNIP, Explicit, Random, RigL
+from raydensity.spec.sparsity import GMP, LTH, SNIP, Explicit, Random, RigL
 
 FULL = Explicit(rows=search.structured((3, 2, 2)))  # 26 nonzeros
 SMALLER = Explicit(rows=search.structured((2, 2, 2)))  # 21 nonzeros

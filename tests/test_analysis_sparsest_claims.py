@@ -8,7 +8,7 @@ from analysis.sparsest import claims, coverage, paths
 from analysis.sparsest.networks import prepare
 from analysis.sparsest.tables import tables
 from raydensity.pruning import search
-from raydensity.sparsity import GMP, SNIP, Explicit
+from raydensity.spec.sparsity import GMP, SNIP, Explicit
 
 
 def judged(rows, says):

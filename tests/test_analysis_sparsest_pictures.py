@@ -16,8 +16,8 @@ from analysis.sparsest.networks import prepare
 from analysis.sparsest.spiral import arms
 from raydensity import data
 from raydensity.measures.connectivity import connected
-from raydensity.sparsity import GMP, SNIP, SynFlow
 from raydensity.spec import Spiral
+from raydensity.spec.sparsity import GMP, SNIP, SynFlow
 
 
 def record(weights, biases):

@@ -25,8 +25,8 @@ from analysis.sparsest.report import COLUMNS, report
 from raydensity import data
 from raydensity.experiment import run_cohort
 from raydensity.pruning import search
-from raydensity.sparsity import GMP, SNIP, Explicit, Random
 from raydensity.spec import MLP, SGD, GlobalMagnitudePruning, LastEpoch, NetworkSpec, Spiral, Training
+from raydensity.spec.sparsity import GMP, SNIP, Explicit, Random
 
 GROUP = "_of_spiral_bench_95"
 EVERY_FIGURE = {

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from raydensity.cohort_picture import draw
 from raydensity.pruning.search import structured
 from raydensity.record import SCHEMA
-from raydensity.sparsity import Explicit
+from raydensity.spec.sparsity import Explicit
 from raydensity.tracking import cohort_title
 
 

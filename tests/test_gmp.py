@@ -8,7 +8,7 @@ from raydensity import data, training
 from raydensity.cohort import Cohort
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.gmp import GradualMagnitude
-from raydensity.sparsity import GMP
+from raydensity.spec.sparsity import GMP
 
 CPU = torch.device("cpu")
 

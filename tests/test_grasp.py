@@ -6,7 +6,7 @@ from sparse_networks import on_spiral, start_of
 from two_layers import KERNELS, drawn, loss_of, top
 
 from raydensity.pruning.grasp import grasp
-from raydensity.sparsity import GraSP
+from raydensity.spec.sparsity import GraSP
 
 
 def flow(state, images, labels, temperature):

@@ -8,8 +8,8 @@ from raydensity import data, training
 from raydensity.initializers import starting_parameters
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.lth import LotteryTicket
-from raydensity.sparsity import LTH
 from raydensity.spec import Adagrad, Cosine, ResNet
+from raydensity.spec.sparsity import LTH
 
 CPU = torch.device("cpu")
 

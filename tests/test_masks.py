@@ -11,7 +11,7 @@ from raydensity.pruning import search
 from raydensity.pruning.masks import explicit, shuffled, with_biases
 from raydensity.pruning.selection import keep_largest
 from raydensity.randomness import generator
-from raydensity.sparsity import SNIP, Explicit
+from raydensity.spec.sparsity import SNIP, Explicit
 
 
 def kept_of(scores, counts, **options):

@@ -12,8 +12,8 @@ from raydensity import placement, plan
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
 from raydensity.pruning.search import structured
-from raydensity.sparsity import SNIP, Explicit
 from raydensity.spec import MLP
+from raydensity.spec.sparsity import SNIP, Explicit
 
 
 @pytest.fixture

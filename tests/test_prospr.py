@@ -6,8 +6,8 @@ from sparse_networks import on_spiral, start_of
 from two_layers import KERNELS, batch_of, drawn, loss_of, top
 
 from raydensity.pruning.prospr import prospr
-from raydensity.sparsity import ProsPr
 from raydensity.spec import SGD
+from raydensity.spec.sparsity import ProsPr
 
 
 def loss_after_steps(masks, state, batches, *, rate, momentum, first_gradient_fixed=False):

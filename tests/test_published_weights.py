@@ -11,7 +11,7 @@ from raydensity import published_weights
 from raydensity.cohort import Cohort
 from raydensity.initializers import starting_parameters
 from raydensity.published_weights import PUBLISHED, digest, display_name, fitted, load, name_to_digest, read
-from raydensity.sparsity import SNIP
+from raydensity.spec.sparsity import SNIP
 
 DIGEST = "252c2c7bc64f3e7cb7b1"  # of small_weights
 NAMES = ["one.weight", "one.bias", "two.weight", "two.bias"]

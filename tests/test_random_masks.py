@@ -13,7 +13,7 @@ from raydensity.pruning import at_initialization
 from raydensity.pruning.at_initialization import initial_masks
 from raydensity.pruning.budgets import erdos_renyi_kernel, uniform, zeros_rounded_down
 from raydensity.pruning.random_masks import random, rigl_start
-from raydensity.sparsity import GMP, LTH, SNIP, Random, RigL
+from raydensity.spec.sparsity import GMP, LTH, SNIP, Random, RigL
 
 CPU = torch.device("cpu")
 

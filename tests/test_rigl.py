@@ -12,8 +12,8 @@ from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.budgets import erdos_renyi_kernel
 from raydensity.pruning.masks import with_biases
 from raydensity.pruning.rigl import RiggedLottery
-from raydensity.sparsity import RigL
 from raydensity.spec import Adagrad
+from raydensity.spec.sparsity import RigL
 
 CPU = torch.device("cpu")
 

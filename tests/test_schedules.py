@@ -9,8 +9,8 @@ from raydensity import data, training
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.schedules import cubic, exponential
 from raydensity.schedules import factor
-from raydensity.sparsity import LTH, SNIP
 from raydensity.spec import Constant, Cosine, MultiStep
+from raydensity.spec.sparsity import LTH, SNIP
 
 EPOCHS = 50
 SCHEDULES = {

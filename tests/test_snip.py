@@ -10,7 +10,7 @@ from two_layers import BY_HAND, KERNELS, POINT, batch_of, drawn, kept, loss_of, 
 
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.snip import iterative, snip
-from raydensity.sparsity import FORCE, SNIP, IterSNIP
+from raydensity.spec.sparsity import FORCE, SNIP, IterSNIP
 
 
 def test_snip_by_hand():

@@ -10,8 +10,8 @@ from raydensity.evaluation import evaluate
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning import grasp, prospr, snip, synflow
 from raydensity.pruning.at_initialization import initial_masks
-from raydensity.sparsity import FORCE, SNIP, GraSP, IterSNIP, ProsPr, SynFlow
 from raydensity.spec import SGD, Adam, Conv2, ResNet
+from raydensity.spec.sparsity import FORCE, SNIP, GraSP, IterSNIP, ProsPr, SynFlow
 
 CPU = torch.device("cpu")
 PARTS = ([0], [4], [1, 2], [3, 4, 0])

@@ -11,8 +11,8 @@ from raydensity import data
 from raydensity.experiment import run_cohort
 from raydensity.measures.connectivity import connected, connected_nonzeros
 from raydensity.record import SCHEMA
-from raydensity.sparsity import GMP, SNIP, Explicit, Random
 from raydensity.spec import GlobalMagnitudePruning, NetworkSpec
+from raydensity.spec.sparsity import GMP, SNIP, Explicit, Random
 
 SHAPES = [(5, 2), (5, 5), (5, 5), (1, 5)]
 

@@ -5,7 +5,8 @@ import torch
 from sparse_networks import RATE, on_digits, on_spiral
 
 from raydensity import checkpoints, data, training
-from raydensity.sparsity import (
+from raydensity.spec import Conv2, Cosine, MultiStep, ResNet
+from raydensity.spec.sparsity import (
     FORCE,
     GMP,
     LTH,
@@ -18,7 +19,6 @@ from raydensity.sparsity import (
     RigL,
     SynFlow,
 )
-from raydensity.spec import Conv2, Cosine, MultiStep, ResNet
 
 CPU = torch.device("cpu")
 METHODS = {

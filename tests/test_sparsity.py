@@ -9,7 +9,6 @@ from sparse_networks import on_digits, on_spiral
 from test_spec import GOLDEN_COHORT_KEY, GOLDEN_ID
 
 from raydensity.pruning.methods import AT_INITIALIZATION, DURING_TRAINING
-from raydensity.sparsity import GMP, LTH, METHODS, SNIP, AnyMethod, Explicit, GraSP, ProsPr, Random, RigL
 from raydensity.spec import (
     ADDED_LATER,
     MLP,
@@ -21,6 +20,7 @@ from raydensity.spec import (
     Spiral,
     content_hash,
 )
+from raydensity.spec.sparsity import GMP, LTH, METHODS, SNIP, AnyMethod, Explicit, GraSP, ProsPr, Random, RigL
 
 ROWS = ((3, 1, 2), (7, 5), (3,))
 

@@ -11,7 +11,7 @@ from raydensity.pruning.at_initialization import initial_masks
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
 from raydensity.pruning.synflow import synflow
-from raydensity.sparsity import SynFlow
+from raydensity.spec.sparsity import SynFlow
 
 
 def test_synflow_by_hand():

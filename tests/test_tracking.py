@@ -15,7 +15,7 @@ from tracked import cohort_of, ledger_of, opened, runs
 
 from raydensity import mlflow_store, tracking
 from raydensity.pruning.search import structured
-from raydensity.sparsity import Explicit
+from raydensity.spec.sparsity import Explicit
 
 
 def test_runs_nest_and_tell_what_they_are(tracked):

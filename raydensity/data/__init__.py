@@ -22,14 +22,14 @@ from raydensity.data.digits import DIGITS
 from raydensity.data.files import MissingFiles
 from raydensity.data.mnist import MNIST
 from raydensity.data.spiral import source as spiral_source
-from raydensity.spec import Spiral
+from raydensity.spec import AnyDataset, Spiral
 
 __all__ = ["DATASETS", "Dataset", "Description", "check", "describe", "load", "normalize", "resolve_root", "split"]
 
 DATASETS: dict[str, Source] = {source.description.name: source for source in (MNIST, CIFAR10, DIGITS)}
 
 
-def describe(name: str | Spiral) -> Description:
+def describe(name: AnyDataset) -> Description:
     """The description of a data set. Raises ValueError, naming the known ones, for an unknown name."""
     return _source(name).description
 
@@ -39,7 +39,7 @@ def resolve_root(data_root: Path | None) -> Path:
     return Path(data_root or os.environ.get("RAYDENSITY_DATA") or "data").expanduser().absolute()
 
 
-def check(name: str | Spiral, data_root: Path | None = None, *, download: bool = True) -> None:
+def check(name: AnyDataset, data_root: Path | None = None, *, download: bool = True) -> None:
     """Make sure that a data set can be loaded, before anything trains. Takes about a second: the files are read whole.
 
     Where no folder is named, what is missing is downloaded: call this once, before several processes load, and hand
@@ -54,13 +54,13 @@ def check(name: str | Spiral, data_root: Path | None = None, *, download: bool =
             raise
 
 
-def load(name: str | Spiral, *, data_root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
+def load(name: AnyDataset, *, data_root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
     """A data set with all tensors on `device`. Loaded once per process, folder and device. Raises as `check` does."""
     return _load(name, resolve_root(data_root), not _named(data_root), torch.device(device))
 
 
 @cache
-def _load(name: str | Spiral, root: Path, may_download: bool, device: torch.device) -> Dataset:
+def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device) -> Dataset:
     arrays = _read(name, root, may_download=may_download)
     return Dataset(
         describe(name),
@@ -72,7 +72,7 @@ def _load(name: str | Spiral, root: Path, may_download: bool, device: torch.devi
     )
 
 
-def _read(name: str | Spiral, root: Path, *, may_download: bool) -> Arrays:
+def _read(name: AnyDataset, root: Path, *, may_download: bool) -> Arrays:
     source = _source(name)
     try:
         return source.read(root)
@@ -88,7 +88,7 @@ def _named(data_root: Path | None) -> bool:
     return data_root is not None or bool(os.environ.get("RAYDENSITY_DATA"))
 
 
-def _source(name: str | Spiral) -> Source:
+def _source(name: AnyDataset) -> Source:
     if isinstance(name, Spiral):
         return spiral_source(name)
     if name not in DATASETS:

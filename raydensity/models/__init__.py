@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from raydensity.models import conv2, mlp, resnet
-from raydensity.spec import MLP, Architecture, Conv2
+from raydensity.spec import MLP, Architecture, Conv2, ResNet
 
 __all__ = ["build", "is_prunable", "prunable"]
 
@@ -27,6 +27,7 @@ def build(
         raise ValueError(f"architecture: {architecture.name} needs images, and each datum has shape {input_shape}")
     if isinstance(architecture, Conv2):
         return conv2.build(architecture, input_shape=input_shape, classes=classes)
+    assert isinstance(architecture, ResNet)
     return resnet.build(architecture, input_shape=input_shape, classes=classes)
 
 

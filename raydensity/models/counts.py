@@ -9,7 +9,7 @@ from torch import nn
 
 from raydensity.models import prunable
 from raydensity.models.layers import scaled
-from raydensity.spec import MLP, Architecture, Conv2
+from raydensity.spec import MLP, Architecture, Conv2, ResNet
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -27,7 +27,8 @@ def table1_count(architecture: Architecture, *, input_shape: tuple[int, ...], cl
 
     Dense networks: kernels. Conv-2: each position of a convolution counted as a kernel of its own, plus four numbers a
     filter. ResNet: the first convolution counted so, the last dense layer, and no kernel of any block (very probably
-    an artefact of the authors' counter; the formula is theirs, the reading of its terms is not known).
+    an artefact of the authors' counter; the formula is theirs, the reading of its terms is not known). 0 for
+    architectures that the table does not have.
     """
     if isinstance(architecture, MLP):
         hidden = [scaled(u, architecture.width, f"fc{n} of mlp") for n, u in enumerate(architecture.hidden, start=1)]
@@ -43,6 +44,8 @@ def table1_count(architecture: Architecture, *, input_shape: tuple[int, ...], cl
         pooled = (height // 2) * (width // 2)
         convolutions = taps * (channels * filters + filters * filters)
         return convolutions + pooled * filters * units + units * units + classes * units + 4 * filters
+    if not isinstance(architecture, ResNet):
+        return 0
     first = scaled(16, architecture.width, "block1 of resnet")
     last = first if architecture.constant_filters else scaled(64, architecture.width, "block3 of resnet")
     return taps * channels * first + classes * last + 4 * first + 40 + classes

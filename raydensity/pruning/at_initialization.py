@@ -15,8 +15,8 @@ from raydensity.losses import cross_entropy
 from raydensity.pruning import masks
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
-from raydensity.sparsity import GMP, LTH, AtInitialization, Explicit, Method
 from raydensity.spec import NetworkSpec
+from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method
 from raydensity.stack import State
 
 PART = 256  # networks whose scores are computed at a time

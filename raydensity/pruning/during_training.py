@@ -8,8 +8,8 @@ import torch
 
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.masks import with_biases
-from raydensity.sparsity import Method
 from raydensity.spec import NetworkSpec
+from raydensity.spec.sparsity import Method
 from raydensity.stack import State
 
 

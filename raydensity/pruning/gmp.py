@@ -5,7 +5,7 @@ from __future__ import annotations
 from raydensity.pruning.during_training import DuringTraining
 from raydensity.pruning.schedules import cubic
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import GMP
+from raydensity.spec.sparsity import GMP
 
 
 class GradualMagnitude(DuringTraining):

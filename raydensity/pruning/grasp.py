@@ -7,7 +7,7 @@ from torch import Tensor
 
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import GraSP
+from raydensity.spec.sparsity import GraSP
 from raydensity.stack import State
 
 

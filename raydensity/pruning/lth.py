@@ -7,7 +7,7 @@ import torch
 from raydensity.pruning.during_training import DuringTraining
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import LTH
+from raydensity.spec.sparsity import LTH
 
 
 class LotteryTicket(DuringTraining):

@@ -1,4 +1,4 @@
-"""The registry: which function or class each method of `sparsity.py` is."""
+"""The registry: which function or class each method of `spec/sparsity.py` is."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import ProsPr
 from raydensity.spec import SGD
+from raydensity.spec.sparsity import ProsPr
 from raydensity.stack import State
 
 

@@ -7,7 +7,7 @@ import torch
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.budgets import erdos_renyi_kernel, uniform, zeros_rounded_down
 from raydensity.pruning.selection import keep_largest, ranks
-from raydensity.sparsity import Random, RigL
+from raydensity.spec.sparsity import Random, RigL
 from raydensity.stack import State
 
 

@@ -8,7 +8,7 @@ import torch
 
 from raydensity.pruning.during_training import DuringTraining
 from raydensity.pruning.selection import ranks
-from raydensity.sparsity import RigL
+from raydensity.spec.sparsity import RigL
 
 
 class RiggedLottery(DuringTraining):

@@ -7,7 +7,7 @@ import torch
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import FORCE, SNIP, IterSNIP
+from raydensity.spec.sparsity import FORCE, SNIP, IterSNIP
 from raydensity.stack import State
 
 

@@ -7,7 +7,7 @@ import torch
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
-from raydensity.sparsity import SynFlow
+from raydensity.spec.sparsity import SynFlow
 from raydensity.stack import State
 
 

@@ -10,12 +10,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from raydensity.frozen import Frozen, Seed
-from raydensity.sparsity import LTH, Explicit, Method, Sparsity
+from raydensity.spec.architectures import MLP, Architecture
+from raydensity.spec.datasets import AnyDataset
+from raydensity.spec.frozen import Frozen, Seed
+from raydensity.spec.pruning import MagnitudePruning, Pruning
+from raydensity.spec.sparsity import LTH, Explicit, Method, Sparsity
+from raydensity.spec.training import BestAccuracy, LastEpoch, LossTarget, Training
 
 SCHEMA_VERSION = 1
 
@@ -25,6 +29,10 @@ ADDED_LATER: dict[tuple[str, ...], Any] = {
     ("training", "schedule"): {"name": "constant"},
     ("initial_weights",): "",
     ("sparsity",): None,
+    ("training", "decayed"): "all",
+    ("augmentation",): False,
+    ("random_labels",): False,
+    ("initializer_factor",): 1.0,
 }
 
 InitializerName = Literal[
@@ -36,179 +44,23 @@ InitializerName = Literal[
     "lecun_normal",
     "torch_default",
     "xavier_normal",
+    "small_normal",
 ]
-MeasureName = Literal["overlap", "activations", "correctness"]
-
-
-class Spiral(Frozen):
-    """The Cubist Spiral (specification d.1): two polylines in the plane; by default the published 49,982 points.
-
-    The published set is both training and validation set. With `noise` (standard deviation, in units of the
-    standardised coordinates) or another number of `samples` a fifth is held out, and there is a test set as large.
-    """
-
-    name: Literal["spiral"] = "spiral"
-    noise: float = Field(default=0.0, ge=0)
-    samples: int = Field(default=50_000, ge=100)
-
-    @property
-    def published(self) -> bool:
-        return self == Spiral()
-
-
-class MLP(Frozen):
-    """Dense network, by default LeNet-300-100 (density paper, section 3.1)."""
-
-    name: Literal["mlp"] = "mlp"
-    width: float = Field(gt=0)
-    hidden: Annotated[tuple[int, ...], Field(min_length=1)] = (300, 100)
-
-
-class Conv2(Frozen):
-    """Two 3x3 convolutions, a max-pool and two dense layers (density paper, section 3.1).
-
-    `unshared` gives each position its own kernel (a locally connected layer), which Table 1's counts imply.
-    """
-
-    name: Literal["conv2"] = "conv2"
-    width: float = Field(gt=0)
-    unshared: bool = False
-
-
-class ResNet(Frozen):
-    """First convolution and three residual blocks with batch norm (density paper, section 3.1).
-
-    Stages have 16s, 32s and 64s filters; `constant_filters` gives all of them 16s, as the paper's text says.
-    `unshared` applies to the first convolution only.
-    """
-
-    name: Literal["resnet"] = "resnet"
-    width: float = Field(gt=0)
-    unshared: bool = False
-    constant_filters: bool = False
-
-
-Architecture = Annotated[MLP | Conv2 | ResNet, Field(discriminator="name")]
-
-
-class SGD(Frozen):
-    """Stochastic gradient descent; momentum 0 is the density paper's plain one."""
-
-    name: Literal["sgd"] = "sgd"
-    learning_rate: float = Field(gt=0)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
-
-
-class Adam(Frozen):
-    """Adam with bias correction."""
-
-    name: Literal["adam"] = "adam"
-    learning_rate: float = Field(gt=0)
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-    epsilon: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-
-
-class Adagrad(Frozen):
-    """Adagrad; `initial_accumulator` is 0 in PyTorch and 0.1 in Optax."""
-
-    name: Literal["adagrad"] = "adagrad"
-    learning_rate: float = Field(gt=0)
-    initial_accumulator: float = Field(default=0.0, ge=0)
-    epsilon: float = Field(default=1e-10, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-
-
-Optimizer = Annotated[SGD | Adam | Adagrad, Field(discriminator="name")]
-
-
-class Constant(Frozen):
-    """The learning rate stays as it is."""
-
-    name: Literal["constant"] = "constant"
-
-
-class Cosine(Frozen):
-    """The learning rate falls as a cosine, epoch by epoch, from its start to nearly 0 in the last epoch."""
-
-    name: Literal["cosine"] = "cosine"
-
-
-class MultiStep(Frozen):
-    """The learning rate is multiplied by `factor` after each of some epochs."""
-
-    name: Literal["multistep"] = "multistep"
-    milestones: tuple[int, ...] = (15, 30)
-    factor: float = Field(default=0.1, gt=0, le=1)
-
-
-Schedule = Annotated[Constant | Cosine | MultiStep, Field(discriminator="name")]
-
-
-class LossTarget(Frozen):
-    """Stop after the first epoch whose loss on `split` is at most `loss`.
-
-    `train` is the mean batch loss over the epoch, `validation` the loss on the validation set at its end.
-    """
-
-    name: Literal["loss_target"] = "loss_target"
-    loss: float = Field(default=0.2, gt=0)
-    split: Literal["train", "validation"] = "validation"
-
-
-class ValidationMinimum(Frozen):
-    """Train all epochs, keep the weights of the epoch with the smallest validation loss."""
-
-    name: Literal["validation_minimum"] = "validation_minimum"
-
-
-class LastEpoch(Frozen):
-    """Train all epochs, keep the last weights; the validation set is seen only then."""
-
-    name: Literal["last_epoch"] = "last_epoch"
-
-
-StoppingRule = Annotated[LossTarget | ValidationMinimum | LastEpoch, Field(discriminator="name")]
-
-
-class Training(Frozen):
-    """How a network is trained. Batches are reshuffled every epoch, and what fills no batch is dropped.
-
-    `max_epochs` are those of one training; lottery tickets train in several cycles.
-    """
-
-    optimizer: Optimizer
-    batch_size: int = Field(gt=0)
-    max_epochs: int = Field(gt=0)
-    stopping: StoppingRule
-    precision: Literal["fp32", "bf16"] = "fp32"
-    schedule: Schedule = Constant()
-
-
-class MagnitudePruning(Frozen):
-    """Layer-wise by magnitude, `step` of each layer's original weights at a time (density paper, section 3.2)."""
-
-    name: Literal["magnitude"] = "magnitude"
-    step: float = Field(default=0.02, gt=0, le=1)
-
-
-class GlobalMagnitudePruning(Frozen):
-    """Over the whole network by magnitude, in at most `points` steps: one weight at a time where it has no more."""
-
-    name: Literal["global_magnitude"] = "global_magnitude"
-    points: int = Field(default=100, ge=1)
-
-
-Pruning = Annotated[MagnitudePruning | GlobalMagnitudePruning, Field(discriminator="name")]
+Preprocessing = Literal["unit", "standardized", "crop_28", "per_image"]
+MeasureName = Literal[
+    "overlap", "activations", "correctness", "prunability", "prunability_by_position", "redundancy", "correlation"
+]
 
 
 class NetworkSpec(Frozen):
     """One network: data, architecture, initialisation, sparsity, training, pruning, measures and four seeds.
 
-    `preprocessing` is `unit` (pixels scaled to [0, 1]) or `standardized` (then also per-channel mean 0, deviation 1).
-    Data that are no pixels are taken as they are.
+    `preprocessing` is `unit` (pixels scaled to [0, 1]), `standardized` (then also per-channel mean 0, deviation 1),
+    `per_image` (each image to mean 0, deviation 1) or `crop_28` (the middle 28x28 of each image, so standardised, then
+    resized to what it was); `augmentation` varies training images at random in the way of the last two. Data that are
+    no pixels are taken as they are.
+    With `random_labels` each training and validation image has a label drawn by `data_seed`, test images keep theirs.
+    `initializer_factor` multiplies the kernels that are drawn.
     `initial_weights` is the digest of published weights (`initializers.digest`) that the network starts from, in place
     of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
     training; `pruning` what is removed afterwards, to measure by.
@@ -216,10 +68,13 @@ class NetworkSpec(Frozen):
     pruning; each feeds its own generator.
     """
 
-    dataset: str | Spiral
-    preprocessing: Literal["unit", "standardized"] = "unit"
+    dataset: AnyDataset
+    preprocessing: Preprocessing = "unit"
+    augmentation: bool = False
+    random_labels: bool = False
     architecture: Architecture
     initializer: InitializerName
+    initializer_factor: float = Field(default=1.0, gt=0)
     initial_weights: str = ""
     sparsity: Sparsity | None = None
     training: Training
@@ -238,6 +93,8 @@ class NetworkSpec(Frozen):
             raise ValueError("an explicit mask is that of a dense network: the architecture must be an mlp")
         if isinstance(self.sparsity, LTH) and self.sparsity.rewind_epoch >= self.training.max_epochs:
             raise ValueError(f"rewind_epoch must be below max_epochs, {self.training.max_epochs}")
+        if self.augmentation and self.preprocessing not in ("crop_28", "per_image"):
+            raise ValueError("augmentation goes with the preprocessing crop_28 or per_image")
         return self
 
     @cached_property
@@ -252,9 +109,12 @@ class NetworkSpec(Frozen):
         Everything but seeds, initial weights, learning rate and its schedule, and which or how many weights are kept.
         """
         shared = _hashed(self.model_dump(mode="json"))
-        for field in ("init_seed", "data_seed", "order_seed", "prune_seed", "initializer"):
+        for field in ("init_seed", "order_seed", "prune_seed", "initializer"):
             del shared[field]
-        shared.pop("initial_weights", None)
+        if not self.random_labels:  # then its networks share the labels
+            del shared["data_seed"]
+        for field in ("initial_weights", "initializer_factor"):
+            shared.pop(field, None)
         shared["training"].pop("schedule", None)
         del shared["training"]["optimizer"]["learning_rate"]
         for field in ("nonzeros", "rows"):
@@ -296,25 +156,34 @@ class NetworkSpec(Frozen):
             "dataset": dataset if isinstance(dataset, str) else dataset.name,
             "noise": getattr(dataset, "noise", 0.0),
             "samples": getattr(dataset, "samples", 0),
+            "inputs": getattr(dataset, "inputs", 0),
             "preprocessing": self.preprocessing,
+            "augmentation": self.augmentation,
+            "random_labels": self.random_labels,
             "architecture": architecture.name,
             "width": architecture.width,
             "hidden": "-".join(map(str, getattr(architecture, "hidden", ()))),
             "unshared": getattr(architecture, "unshared", False),
             "constant_filters": getattr(architecture, "constant_filters", False),
+            "activation": getattr(architecture, "activation", "relu"),
+            "dropout": getattr(architecture, "dropout", 0.0),
+            "varied": getattr(architecture, "varied", "all"),
             "optimizer": optimizer.name,
             "learning_rate": optimizer.learning_rate,
             "momentum": getattr(optimizer, "momentum", 0.0),
             "weight_decay": optimizer.weight_decay,
+            "decayed": training.decayed,
             "initial_accumulator": getattr(optimizer, "initial_accumulator", 0.0),
             "schedule": training.schedule.name,
             "batch_size": training.batch_size,
             "max_epochs": training.max_epochs,
             "stopping": stopping.name,
-            "stopping_split": stopping.split if isinstance(stopping, LossTarget) else "validation",
+            "stopping_split": stopping.split if isinstance(stopping, LossTarget | BestAccuracy) else "validation",
             "stopping_loss": stopping.loss if isinstance(stopping, LossTarget) else 0.0,
+            "stopping_patience": (stopping.patience or 0) if isinstance(stopping, BestAccuracy) else 0,
             "precision": training.precision,
             "initializer": self.initializer,
+            "initializer_factor": self.initializer_factor,
             "initial_weights": self.initial_weights,
             "sparsity": sparsity.name if sparsity else "",
             "structure": sparsity.structure if isinstance(sparsity, Explicit) else "",

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raydensity.frozen import Frozen
+from raydensity.spec.frozen import Frozen
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -1,0 +1,59 @@
+"""Data sets that have options; others are named by a word (`data.DATASETS`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from raydensity.spec.frozen import Frozen, Seed
+
+
+class Spiral(Frozen):
+    """The Cubist Spiral (specification d.1): two polylines in the plane; by default the published 49,982 points.
+
+    The published set is both training and validation set. With `noise` (standard deviation, in units of the
+    standardised coordinates) or another number of `samples` a fifth is held out, and there is a test set as large.
+    """
+
+    name: Literal["spiral"] = "spiral"
+    noise: float = Field(default=0.0, ge=0)
+    samples: int = Field(default=50_000, ge=100)
+
+    @property
+    def published(self) -> bool:
+        return self == Spiral()
+
+
+class Teacher(Frozen):
+    """Gaussian inputs, labelled by a random network (Frivolous Units, specification b.3).
+
+    The teacher has one hidden layer of 32 ReLU units and two outputs; it is drawn by `seed` until each label covers 40
+    to 60 % of the inputs. Besides the `samples` to train on there are 1,000 to validate and 1,000 to test on.
+    """
+
+    name: Literal["teacher"] = "teacher"
+    inputs: int = Field(default=10, ge=1)
+    samples: int = Field(default=1000, ge=1)
+    seed: Seed = 0
+
+
+class ImageFolder(Frozen):
+    """Photographs in folders `train/CLASS` and `val/CLASS` (or `test/CLASS`) of `folder` under the data root.
+
+    They are resized so that the shorter side is `size * 8 / 7`, and cut to `size` in the middle. The counts are those
+    of ImageNet; they are compared with what is found. The last `validation` of the training images, in an order that is
+    drawn once, are held out.
+    """
+
+    name: Literal["image_folder"] = "image_folder"
+    folder: str = "imagenet"
+    size: int = Field(default=224, ge=1)
+    classes: int = Field(default=1000, ge=2)
+    train: int = Field(default=1_281_167, ge=2)
+    test: int = Field(default=50_000, ge=1)
+    validation: int = Field(default=10_000, ge=1)
+
+
+DatasetWithOptions = Annotated[Spiral | Teacher | ImageFolder, Field(discriminator="name")]
+AnyDataset = str | DatasetWithOptions
