@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from raydensity.models.chain import Chain, Step
 from raydensity.models.layers import UnsharedConv2d, scaled
 from raydensity.spec import Conv2
 
 
-class Conv2Network(nn.Module):
+class Conv2Network(Chain):
     """conv1 - ReLU - conv2 - ReLU - max-pool 2x2 - fc1 - ReLU - fc2 - ReLU - proj; convolutions keep the size."""
 
     def __init__(
@@ -27,17 +28,15 @@ class Conv2Network(nn.Module):
         self.fc2 = nn.Linear(units, units)
         self.proj = nn.Linear(units, classes)
 
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """Images [batch, channels, height, width] -> outputs of the hidden layers after ReLU, convolutions unpooled."""
-        conv1 = F.relu(self.conv1(x))
-        conv2 = F.relu(self.conv2(conv1))
-        fc1 = F.relu(self.fc1(F.max_pool2d(conv2, 2).flatten(1)))
-        fc2 = F.relu(self.fc2(fc1))
-        return {"conv1": conv1, "conv2": conv2, "fc1": fc1, "fc2": fc2}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images [batch, channels, height, width] -> logits [batch, classes]."""
-        return self.proj(self.activations(x)["fc2"])
+    def steps(self) -> dict[str, Step]:
+        """The max-pool belongs to fc1."""
+        return {
+            "conv1": lambda x: F.relu(self.conv1(x)),
+            "conv2": lambda x: F.relu(self.conv2(x)),
+            "fc1": lambda x: F.relu(self.fc1(F.max_pool2d(x, 2).flatten(1))),
+            "fc2": lambda x: F.relu(self.fc2(x)),
+            "logits": self.proj,
+        }
 
 
 def build(architecture: Conv2, *, input_shape: tuple[int, int, int], classes: int) -> Conv2Network:

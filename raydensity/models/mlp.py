@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import ceil, prod
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from raydensity.models.chain import Chain, Step
 from raydensity.models.layers import scaled
 from raydensity.spec import MLP
 
 
-class DenseNetwork(nn.Module):
+class DenseNetwork(Chain):
     """Dense layers with ReLU between them: fc1, fc2, ..., proj."""
 
     def __init__(self, inputs: int, hidden: tuple[int, ...], classes: int) -> None:
@@ -21,19 +22,14 @@ class DenseNetwork(nn.Module):
             self.add_module(f"fc{number}", nn.Linear(fan_in, fan_out))
         self.proj = nn.Linear(sizes[-1], classes)
 
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """Images [batch, ...] -> outputs of the hidden layers after ReLU, [batch, units] each."""
-        x = x.flatten(1)
-        outputs = {}
-        for name, layer in self.named_children():
-            if name != "proj":
-                x = outputs[name] = F.relu(layer(x))
-        return outputs
+    def steps(self) -> dict[str, Step]:
+        """fc1, fc2, ...; images of any shape are flattened."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images [batch, ...] -> logits [batch, classes]."""
-        *_, last = self.activations(x).values()
-        return self.proj(last)
+        def dense(layer: nn.Module) -> Step:
+            return lambda x: F.relu(layer(x.flatten(1)))
+
+        hidden = {name: dense(layer) for name, layer in self.named_children() if name != "proj"}
+        return {**hidden, "logits": self.proj}
 
 
 def build(architecture: MLP, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> DenseNetwork:

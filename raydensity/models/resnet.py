@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from raydensity.models.chain import Chain, Step
 from raydensity.models.layers import UnsharedConv2d, scaled
 from raydensity.spec import ResNet
 
@@ -29,7 +30,7 @@ class Block(nn.Module):
         return F.relu(out + (self.shortcut_norm(self.shortcut(x)) if self.projects else x))
 
 
-class ResidualNetwork(nn.Module):
+class ResidualNetwork(Chain):
     """conv - batch norm - ReLU - block1 - block2 - block3 - mean over positions - proj; strides 1, 2, 2."""
 
     def __init__(
@@ -48,16 +49,15 @@ class ResidualNetwork(nn.Module):
         self.block3 = Block(filters[1], filters[2], 2)
         self.proj = nn.Linear(filters[2], classes)
 
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
-        """Images [batch, channels, height, width] -> outputs of the first layer and of the blocks, after ReLU."""
-        conv = F.relu(self.norm(self.conv(x)))
-        block1 = self.block1(conv)
-        block2 = self.block2(block1)
-        return {"conv": conv, "block1": block1, "block2": block2, "block3": self.block3(block2)}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images [batch, channels, height, width] -> logits [batch, classes]."""
-        return self.proj(self.activations(x)["block3"].mean(dim=(2, 3)))
+    def steps(self) -> dict[str, Step]:
+        """The first convolution and the blocks; the mean over positions belongs to the logits."""
+        return {
+            "conv": lambda x: F.relu(self.norm(self.conv(x))),
+            "block1": self.block1,
+            "block2": self.block2,
+            "block3": self.block3,
+            "logits": lambda x: self.proj(x.mean(dim=(2, 3))),
+        }
 
 
 def build(architecture: ResNet, *, input_shape: tuple[int, int, int], classes: int) -> ResidualNetwork:
