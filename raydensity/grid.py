@@ -67,7 +67,7 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
     """
     networks: dict[str, NetworkSpec] = {}
     for space in spaces:
-        for _, cell in generate_variants(space):
+        for cell in cells(space):
             for spec in _networks(study, cell):
                 networks[spec.id] = spec
     return networks
@@ -75,7 +75,12 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
 
 def size(study: Study, spaces: Iterable[Space]) -> int:
     """How many networks some spaces have, those that several of them have counted in each."""
-    return sum(study.count(cell) for space in spaces for _, cell in generate_variants(space))
+    return sum(study.count(cell) for space in spaces for cell in cells(space))
+
+
+def cells(space: Space) -> Iterator[Space]:
+    """The cells of a space: every combination of its levels."""
+    return (cell for _, cell in generate_variants(space))
 
 
 def _networks(study: Study, cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
@@ -116,7 +121,7 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
         if factor not in new:
             continue
         one, *others = levels([old, new], factor)
-        for _, cell in generate_variants({**new, factor: one}):
+        for cell in cells({**new, factor: one}):
             for other in others:
                 both = _networks(study, cell), _networks(study, {**cell, factor: other})
                 # One after the other: a cell may mean very many, which mostly differ from the first on.

@@ -1,0 +1,321 @@
+"""Frivolous Units (AAAI 2021): how do prunable and redundant units grow as networks get wider?
+
+A group a question: initialisers, regularisers, optimisers, activations, learning rate and batch size, random labels,
+ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teacher. Widths are factors of the paper's
+1x sizes; the published code sets no seeds, here a `repeat` draws weights, batches and ablations.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from ray.tune import grid_search
+
+from raydensity import grid
+from raydensity.ledger import Ledger
+from raydensity.spec import NetworkSpec
+from raydensity.study import Study
+
+WIDTHS = [0.25, 0.5, 1.0, 2.0, 4.0]
+NORMAL = ["glorot_normal", "he_normal", "lecun_normal"]
+UNIFORM = ["glorot_uniform", "he_uniform", "lecun_uniform"]
+OPTIMIZERS = ["momentum", "sgd", "adam", "adagrad", "proximal_adagrad", "rmsprop", "ftrl"]
+LEARNING_RATES = [1.0, 1e-1, 1e-2, 1e-3, 1e-4]
+INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
+# Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
+TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
+ADAM_RATE = 1e-3
+
+# What no space varies; --set may.
+COMMON: dict[str, Any] = {
+    "random_labels": False,
+    "regulariser": "none",
+    "activation": "relu",
+    "initializer": "glorot_normal",
+    "initializer_factor": 1.0,
+    "optimizer": "momentum",
+    "rate_and_batch": 1.0,
+    "learning_rate": 1e-2,
+    "batch_size": 128,
+    "max_epochs": 500,
+    "precision": "fp32",
+    "pruning": "none",
+    "by_position": False,
+    "repeat": grid_search([0, 1, 2]),
+}
+
+
+def space(group: str, architecture: str, dataset: str, *, widths: list[float] = WIDTHS, **factors: Any) -> dict:
+    """The factors that all groups have, and the group's own."""
+    return {
+        **COMMON,
+        "group": grid_search([group]),
+        "dataset": grid_search([dataset]),
+        "architecture": grid_search([architecture]),
+        "width": grid_search(widths),
+        **factors,
+    }
+
+
+def alexnet(group: str, **factors: Any) -> dict:
+    """AlexNet on CIFAR-10; `rate_and_batch` multiplies learning rate and batch size."""
+    return space(group, "alexnet", "cifar10_file_order", **factors)
+
+
+def resnet56(**factors: Any) -> dict:
+    """ResNet56 on CIFAR-10, with augmentation and weight decay, 182 epochs."""
+    own = {"initializer": "he_normal", "learning_rate": 0.1, "max_epochs": 182, "regulariser": "resnet"}
+    return space("resnet56", "resnet56", "cifar10_file_order", **{**own, **factors})
+
+
+def mlp(*, inputs: int, samples: int, optimizer: str = "momentum", group: str = "mlp", **factors: Any) -> dict:
+    """An MLP of one hidden layer on a teacher's labels, over learning rates and scales of the initial weights."""
+    own = {
+        "inputs": grid_search([inputs]),
+        "samples": grid_search([samples]),
+        "optimizer": grid_search([optimizer]),
+        "initializer": "small_normal",
+        "initializer_factor": grid_search(INIT_FACTORS),
+        "learning_rate": ADAM_RATE if optimizer == "adam" else grid_search(LEARNING_RATES),
+        "max_epochs": 50,
+    }
+    return space(group, "mlp", "teacher", **{**own, **factors})
+
+
+def mlps(inputs: int, **factors: Any) -> list[dict]:
+    """The MLPs of one number of inputs: four optimisers at 1,000 samples."""
+    return [
+        mlp(inputs=inputs, samples=1000, optimizer=optimizer, **factors)
+        for optimizer in ("momentum", "sgd", "adam", "rmsprop")
+    ]
+
+
+def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
+    """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
+    own = {"initializer": "he_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
+    return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
+
+
+SPACES = {
+    "quick": [
+        mlp(
+            inputs=10,
+            samples=1000,
+            widths=WIDTHS[:3],
+            initializer_factor=grid_search([1.0, 1e2, 1e3]),
+            learning_rate=grid_search([1.0, 1e-1, 1e-2]),
+        ),
+    ],
+    "reduced": [
+        *mlps(10),
+        *(mlp(inputs=10, samples=samples) for samples in (10_000, 100_000)),
+        *mlps(10_000, repeat=0),
+        # The other repeats at the learning rate that was best in the first; Adam's is not searched.
+        *(
+            mlp(
+                inputs=10_000,
+                samples=1000,
+                optimizer=name,
+                group="mlp_best",
+                learning_rate=1.0,
+                repeat=grid_search([1, 2]),
+            )
+            for name in ("momentum", "sgd", "rmsprop")
+        ),
+        mlp(inputs=10_000, samples=1000, optimizer="adam", repeat=grid_search([1, 2])),
+        alexnet(
+            "initialisers",
+            widths=WIDTHS[:2],
+            initializer=grid_search(NORMAL),
+            max_epochs=15,
+            repeat=0,
+        ),
+    ],
+    "paper": [
+        alexnet("initialisers", initializer=grid_search([*NORMAL, *UNIFORM])),
+        alexnet("random_labels", initializer=grid_search([*NORMAL, *UNIFORM]), random_labels=True, max_epochs=5000),
+        alexnet("regularisers", regulariser=grid_search(["augmentation", "dropout", "weight_decay", "all"])),
+        alexnet("optimisers", optimizer=grid_search(OPTIMIZERS)),
+        alexnet("activations", activation=grid_search(["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"])),
+        alexnet(
+            "rate_and_batch", initializer=grid_search([*NORMAL, *UNIFORM]), rate_and_batch=grid_search([0.25, 4.0])
+        ),
+        resnet56(rate_and_batch=grid_search([1.0, 0.25, 4.0])),
+        resnet56(random_labels=True, regulariser="none"),
+        *mlps(10),
+        *(mlp(inputs=10, samples=samples) for samples in (10_000, 100_000)),
+        *mlps(10_000),
+        *(mlp(inputs=10_000, samples=samples) for samples in (10_000, 100_000)),
+        imagenet("resnet18", widths=WIDTHS),
+        imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop", learning_rate=4.5e-2),
+        imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop", learning_rate=4.5e-2),
+    ],
+}
+
+
+def network(cell: Mapping[str, Any]) -> NetworkSpec:
+    """The network that a cell of the grid means."""
+    kind, random_labels = cell["architecture"], cell["random_labels"]
+    regulariser = cell["regulariser"]
+    if kind == "resnet56" and random_labels and regulariser != "none":
+        raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
+    augmented = regulariser in ("augmentation", "all", "resnet")
+    decay = {"weight_decay": 1e-3, "all": 1e-3, "resnet": 2e-4}.get(regulariser, 0.0)
+    # Augmentation doubles AlexNet's epochs (specification b.4); ResNet56's 182 have it already.
+    epochs = cell["max_epochs"] * (2 if augmented and kind == "alexnet" else 1)
+    return NetworkSpec.model_validate(
+        {
+            "dataset": _dataset(cell),
+            "preprocessing": _PREPROCESSING[kind],
+            "augmentation": augmented,
+            "random_labels": random_labels,
+            "architecture": _architecture(cell),
+            "initializer": cell["initializer"],
+            "initializer_factor": cell["initializer_factor"],
+            "training": {
+                "optimizer": {**_optimizer(cell), "weight_decay": decay},
+                "batch_size": round(cell["batch_size"] * cell["rate_and_batch"]),
+                "max_epochs": epochs,
+                "stopping": _stopping(cell),
+                "precision": cell["precision"],
+                "schedule": _schedule(cell, epochs),
+                "decayed": "hidden_dense" if kind == "alexnet" else "all",
+            },
+            "pruning": {"name": cell["pruning"]},
+            "measures": (
+                "prunability",
+                *(("prunability_by_position",) if cell["by_position"] else ()),
+                "redundancy",
+                "correlation",
+            ),
+            "init_seed": cell["repeat"],
+            "data_seed": 0,
+            "order_seed": cell["repeat"],
+            "prune_seed": cell["repeat"],
+        }
+    )
+
+
+_PREPROCESSING = {
+    "mlp": "unit",
+    "alexnet": "crop_28",
+    "resnet56": "per_image",
+    "resnet18": "standardized",
+    "inception_v3": "standardized",
+    "inception_v3_layer": "standardized",
+}
+
+
+def _dataset(cell: Mapping[str, Any]) -> str | dict[str, Any]:
+    if cell["dataset"] == "teacher":
+        return {"name": "teacher", "inputs": cell["inputs"], "samples": cell["samples"]}
+    if cell["dataset"] == "image_folder":
+        return {"name": "image_folder", "size": 224 if cell["architecture"] == "resnet18" else 299}
+    return cell["dataset"]
+
+
+def _architecture(cell: Mapping[str, Any]) -> dict[str, Any]:
+    kind = cell["architecture"]
+    if kind == "mlp":
+        return {"name": "mlp", "width": cell["width"], "hidden": (128,)}
+    if kind == "alexnet":
+        dropout = 0.5 if cell["regulariser"] in ("dropout", "all") else 0.0
+        return {"name": "alexnet", "width": cell["width"], "activation": cell["activation"], "dropout": dropout}
+    if kind == "inception_v3_layer":
+        return {"name": "inception_v3", "width": cell["width"], "varied": "layer"}
+    return {"name": kind, "width": cell["width"]}
+
+
+def _optimizer(cell: Mapping[str, Any]) -> dict[str, Any]:
+    name, rate = cell["optimizer"], cell["learning_rate"] * cell["rate_and_batch"]
+    if name == "momentum":
+        return {"name": "sgd", "learning_rate": rate, "momentum": 0.9}
+    if name == "adam":
+        return {"name": "adam", "learning_rate": ADAM_RATE}
+    if name in TENTH:
+        rate /= 10
+    own = {"initial_accumulator": 0.1} if name == "adagrad" else {}
+    return {"name": name, "learning_rate": rate, **own}
+
+
+def _stopping(cell: Mapping[str, Any]) -> dict[str, Any]:
+    if cell["architecture"] == "alexnet":
+        split, patience = ("train", 25) if cell["random_labels"] else ("validation", 50)
+        return {"name": "best_accuracy", "split": split, "patience": patience}
+    return {"name": "best_accuracy", "split": "train" if cell["random_labels"] else "validation"}
+
+
+def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
+    kind = cell["architecture"]
+    if kind == "alexnet" and cell["optimizer"] != "adam":
+        return {"name": "exponential", "factor": 0.95}
+    if kind == "resnet56":
+        return {"name": "multistep", "milestones": (91, 136), "factor": 0.1}
+    if kind == "resnet18":
+        return {"name": "multistep", "milestones": (30, 60, 80), "factor": 0.1}
+    if kind.startswith("inception"):
+        return {"name": "exponential", "factor": 0.94}
+    return {"name": "constant"}
+
+
+# Best learning rates --------------------------------------------------------------------------------------------------
+
+
+def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
+    """The networks of the group `mlp_best` at the learning rate that was best in the group `mlp`.
+
+    That is the rate with the best mean validation accuracy among what is finished, chosen for each width, optimiser,
+    scale of the initial weights and teacher, as the paper does. Where none is finished these networks are left out:
+    once it is, the grid has them.
+    """
+    if not any("mlp_best" in grid.levels([each], "group") for each in spaces):
+        return spaces
+    best, resolved = _best_rates(ledger), []
+    for each in spaces:
+        if "mlp_best" not in grid.levels([each], "group"):
+            resolved.append(each)
+            continue
+        for cell in grid.cells({**each, "repeat": 0}):
+            rate = best.get(_without_rate_and_seeds(network(cell)))
+            if rate is not None:
+                tenth = 10 if cell["optimizer"] in TENTH else 1
+                resolved.append({**each, **cell, "learning_rate": rate * tenth, "repeat": each["repeat"]})
+    if not resolved:
+        raise ValueError("--set group=mlp_best: none of the group mlp is finished yet, which its learning rates are of")
+    return resolved
+
+
+def _best_rates(ledger: Ledger) -> dict[str, float]:
+    """By network without learning rate and seeds: the rate with the best mean accuracy, the largest of equals."""
+    accuracies: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for _, table in ledger.cohorts():
+        for row in table.select(["spec", "dataset", "validation_accuracy", "status"]).to_pylist():
+            if row["dataset"] == "teacher":
+                spec = NetworkSpec.model_validate_json(row["spec"])
+                reached = row["validation_accuracy"] if row["status"] == "finished" else 0.0
+                accuracies[_without_rate_and_seeds(spec)][spec.training.optimizer.learning_rate].append(reached)
+    return {
+        key: max((statistics.fmean(values), rate) for rate, values in rates.items())[1]
+        for key, rates in accuracies.items()
+        if len(rates) > 1
+    }
+
+
+def _without_rate_and_seeds(spec: NetworkSpec) -> str:
+    assignment = spec.model_dump(mode="json", exclude={"init_seed", "order_seed", "prune_seed"})
+    del assignment["training"]["optimizer"]["learning_rate"]
+    return json.dumps(assignment, sort_keys=True)
+
+
+STUDY = Study(
+    name="frivolous",
+    title="Frivolous units: wider networks are not really that wide (AAAI 2021)",
+    spaces=SPACES,
+    network=network,
+    selecting=("group", "dataset", "architecture", "inputs", "samples"),
+    resolve=resolve,
+)
