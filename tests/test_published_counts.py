@@ -1,4 +1,4 @@
-"""What the published code keeps, worked out by its own expressions, in cells of its grids where the last bit decides."""
+"""What the published code keeps, worked out by its own expressions, in cells of its grids where a last bit decides."""
 
 import pytest
 
