@@ -196,6 +196,21 @@ class Cohort(Stack):
         one = [({k: p[r] for k, p in parameters.items()}, {k: b[r] for k, b in self.buffers.items()}) for r in rows]
         return torch.stack([self._call(p, b, channels_last(images[row])) for row, (p, b) in enumerate(one)])
 
+    @torch.no_grad()
+    def evaluate(self, images: Tensor, labels: Tensor, parameters: State | None = None) -> tuple[Tensor, Tensor]:
+        """Evaluation mode: images [N, B, ...], labels [N, B] -> summed cross-entropy [N] (float64), number correct [N].
+
+        With `parameters` or the cohort's own.
+        """
+        if self.compiled:
+            shared = images.stride(0) == 0 and labels.stride(0) == 0  # the same for all networks
+            inputs = (images[:1] if shared else images).flatten(2).transpose(1, 2).contiguous()
+            asked = (labels[:1] if shared else labels).float().contiguous()
+            layers = self.compiled_layers(self.parameters if parameters is None else parameters)
+            return compiled.evaluate(layers, inputs, asked)
+        logits = self.logits(images, parameters)
+        return cross_entropy(logits, labels).double().sum(1), (answers(logits) == labels).sum(1)
+
     def differentiable_logits(self, parameters: State, images: Tensor, *, training: bool = True) -> Tensor:
         """Forward pass that autograd can follow: images [N, B, ...] -> [N, B, C], with `parameters` stacked like the
         cohort's own. Batch norm uses the statistics of the batch, unless `training` is False, and keeps none."""

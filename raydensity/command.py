@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import cluster, costs, data, grid, mlflow_store, plan, published_weights, sweep, tracking
+from raydensity import cluster, costs, data, grid, mlflow_store, models, plan, published_weights, sweep, tracking
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
@@ -135,6 +136,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
         for request in asked:
             for dataset in sorted(request.datasets, key=str):
                 data.check(dataset, download=False)
+            _check_weights(request, published_weights.load(request.initial_weights, options.data_root, whole=False))
             _describe(_plan(request, options, resources), console)
 
 
@@ -146,6 +148,8 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
     for dataset in sorted(set().union(*(request.datasets for request in asked)), key=str):
         data.check(dataset)
     published = published_weights.load(set().union(*(request.initial_weights for request in asked)), options.data_root)
+    for request in asked:
+        _check_weights(request, published)
     with ExitStack() as stack:
         # All ledgers and the tracker, before the first study trains for days.
         owners = [stack.enter_context(request.ledger.driver()) for request in asked]
@@ -190,6 +194,21 @@ def _prepare(asked: Sequence[Request], options: Options) -> None:
     for request in asked:
         request.ledger.prepare()
     tracking.check(options.tracking_uri)
+
+
+def _check_weights(request: Request, published: Mapping[str, Weights]) -> None:
+    """ValueError, in one line, where networks are larger than the weights that they should start from."""
+    sizes = {}
+    for spec in request.networks.values():
+        if spec.initial_weights in published:
+            sizes[spec.initial_weights, spec.dataset, spec.architecture] = spec
+    for (weights, dataset, architecture), _ in sizes.items():
+        known = data.describe(dataset)
+        with torch.device("meta"):
+            model = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
+        published_weights.fitted(
+            published[weights], {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+        )
 
 
 def _run(

@@ -99,6 +99,15 @@ def logits(parameters: Layers, images: Tensor) -> Tensor:
     return torch.from_numpy(results)
 
 
+def evaluate(parameters: Layers, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward pass alone: images [N or 1, I, V], labels [N or 1, V] (float32) -> summed loss [N] (float64), number
+    correct [N]. Nothing as large as the logits is ever in memory."""
+    count = len(parameters.weights[0])
+    losses, correct = np.zeros(count), np.zeros(count, dtype=np.int64)
+    _evaluate(*parameters.arrays(), images.numpy(), labels.numpy(), losses, correct)
+    return torch.from_numpy(losses), torch.from_numpy(correct)
+
+
 # A network as a graph ------------------------------------------------------------------------------------------------
 
 
@@ -496,3 +505,28 @@ def _logits(weights, biases, images, results):
                 part[node, :] = images[own, node, start : start + length]
             _forward(first, source, value, bias, inputs, nodes, part)
             results[network, start : start + length] = part[nodes - 1]
+
+
+@_jit
+def _evaluate(weights, biases, images, labels, losses, correct):
+    inputs, most_nodes, _, widest = _sizes(weights)
+    graph = _new_graph(weights)
+    first, source, value, bias, _ = graph
+    live = np.zeros((len(weights), widest), np.bool_)
+    count = images.shape[2]
+    whole, rest = np.zeros((most_nodes, TILE), F), np.zeros((most_nodes, count % TILE), F)
+    room, bits = np.empty((2, TILE), F), np.empty(TILE, np.int32)
+    powers = bits.view(np.float32)
+    for network in range(len(losses)):
+        _live_units(weights, network, live)
+        nodes, _ = _graph(weights, weights, biases, network, live, graph)
+        own, asked = min(network, len(images) - 1), labels[min(network, len(labels) - 1)]
+        for start in range(0, count, TILE):
+            length = min(TILE, count - start)
+            part = whole if length == TILE else rest
+            for node in range(inputs):
+                part[node, :] = images[own, node, start : start + length]
+            _forward(first, source, value, bias, inputs, nodes, part)
+            mean, right = _loss(part[nodes - 1], asked[start : start + length], room[0], room[1], bits, powers)
+            losses[network] += mean * length
+            correct[network] += right

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, normalize
-from raydensity.losses import answers, cross_entropy
+from raydensity.losses import answers
 from raydensity.stack import State
 
 # Fixed: the size of a product decides how it is summed, so it must not depend on the cohort.
@@ -61,9 +61,9 @@ def evaluate(
     correct = torch.zeros(cohort.size, dtype=torch.int64, device=cohort.device)
     for part in indices.split(chunk_of(cohort), dim=1):
         images, labels = gather(dataset, _own(cohort, part), preprocessing, test=test)
-        logits = cohort.logits(images, parameters)
-        losses += cross_entropy(logits, labels).double().sum(1)
-        correct += (answers(logits) == labels).sum(1)
+        loss, right = cohort.evaluate(images, labels, parameters)
+        losses += loss
+        correct += right
     return Evaluation(losses / indices.shape[1], correct.double() / indices.shape[1])
 
 

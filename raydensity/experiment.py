@@ -188,7 +188,13 @@ def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
         {"weights_kept": own, "nonzeros": total}
         for own, total in zip(weights.tolist(), everything.tolist(), strict=True)
     ]
-    if cohort.masks is None or not isinstance(cohort.model, DenseNetwork):
+    if cohort.masks is None:
+        return rows
+    masks = cohort.masks
+    for name in kernels:
+        for row, kept in zip(rows, cohort.weights(name, masks[name]).flatten(1).sum(1).tolist(), strict=True):
+            row["weights_in_mask"] = row.get("weights_in_mask", 0) + kept
+    if not isinstance(cohort.model, DenseNetwork):
         return rows
     biases = [cohort.weights(name.replace("weight", "bias")) for name in kernels]
     found = connected([each != 0 for each in kernels.values()])

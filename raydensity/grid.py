@@ -63,13 +63,20 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
     """Every network of some spaces by its id, in the order of the grid.
 
     Cells that mean the same network (they differ in a factor that it does not use) become one. ValueError, in one line,
-    for a cell that makes no sense.
+    for a cell that makes no sense, and for a space without any network.
     """
     networks: dict[str, NetworkSpec] = {}
     for space in spaces:
+        empty = True
         for cell in cells(space):
             for spec in _networks(study, cell):
                 networks[spec.id] = spec
+                empty = False
+        if empty:
+            combination = ", ".join(
+                f"{name}={'|'.join(map(str, levels([space], name)))}" for name in study.selecting if name in space
+            )
+            raise ValueError(f"--set: with these settings {study.name} has no network of {combination}")
     return networks
 
 
@@ -120,6 +127,8 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
     for old, new in zip(before, after, strict=True):
         if factor not in new:
             continue
+        if any(set(levels([new], name)).intersection(study.placeholders) for name in new):
+            return  # what they stand for is not known yet
         one, *others = levels([old, new], factor)
         for cell in cells({**new, factor: one}):
             for other in others:
@@ -152,7 +161,9 @@ def _parse(factor: str, text: str, *, like: Sequence[Level]) -> Level:
 
 def _one_line(error: ValidationError) -> str:
     """What a spec says about its first wrong field: where, what was given, what is allowed."""
-    first = error.errors()[0]
+    # A field of several types has an error for each; that it is no word says least.
+    first, *_ = sorted(error.errors(), key=lambda each: each["type"] == "string_type")
     where = ".".join(str(part) for part in first["loc"])
     given = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-    return f"{where}{given}: {first['msg']}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}{given}: {said}" if where else said

@@ -239,7 +239,10 @@ def check_sparsity(spec: NetworkSpec) -> None:
             for rows, inputs, outputs in zip(sparsity.rows, sizes, sizes[1:], strict=False)
         )
         if not fits:
-            raise ValueError(f"structure {sparsity.structure} does not fit into a network of {units} hidden units")
+            raise ValueError(
+                f"--set structure: {sparsity.structure} does not fit into a network of {units} hidden units; "
+                "its layers are depth, their units width"
+            )
 
 
 def _state(optimizer: Optimizer) -> int:

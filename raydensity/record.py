@@ -116,6 +116,7 @@ RESULTS = pa.schema(
         ("parameters", pa.int64()),  # true count of all trainable numbers
         ("weights", pa.int64()),  # true count of prunable weights (kernels, no biases, no batch norm)
         ("weights_kept", pa.int64()),  # weights that are not zero, of those; all where the network is not sparse
+        ("weights_in_mask", pa.int64()),  # weights that a sparse network's mask keeps: some may be zero all the same
         ("nonzeros", pa.int64()),  # weights and biases that are not zero
         ("connected_nonzeros", pa.int64()),  # those on a path from an input to an output, and the outputs' biases
         ("disconnected_units", pa.list_(pa.int64())),  # by hidden layer: with weights, yet on no such path

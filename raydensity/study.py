@@ -21,7 +21,8 @@ class Study:
     `network` turns one cell (factor -> level) into its NetworkSpec, or into several where some of what varies is not
     listed but enumerated (masks), or into none; it raises ValueError for a cell without sense. `count` says how many
     networks a cell means, without making them. `resolve`, where there is one, replaces levels that depend on what is
-    finished already, before the grid is expanded; it raises ValueError, in one line, where that is not there.
+    finished already, before the grid is expanded; it raises ValueError, in one line, where that is not there;
+    `placeholders` are those levels.
     `selecting` names the factors that pick among the spaces; all others may be set to levels that the spaces do not
     list. `track_networks` says whether each network of a small sweep has an MLflow run of its own unasked.
     """
@@ -34,3 +35,4 @@ class Study:
     track_networks: bool = True
     count: Callable[[Mapping[str, Any]], int] = lambda cell: 1
     resolve: Callable[[list[dict[str, Any]], Ledger], list[dict[str, Any]]] | None = None
+    placeholders: tuple[str, ...] = ()

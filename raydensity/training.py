@@ -26,7 +26,7 @@ from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.schedules import factor
 from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
-from raydensity.spec.sparsity import LTH, ProsPr
+from raydensity.spec.sparsity import LTH
 from raydensity.stack import State
 
 CHECKPOINT_SECONDS = 60.0
@@ -127,9 +127,6 @@ class _Run:
             one.masks = None
         if masks is not None:
             self.cohort.set_masks(masks)
-            if isinstance(specs[0].sparsity, ProsPr) and specs[0].sparsity.published:
-                # The published code sets biases to zero with their units once, and trains them.
-                self.cohort.set_masks({name: masks[name] for name in self.cohort.prunable()})
 
     def train(self) -> None:
         total = self.specs[0].total_epochs

@@ -89,9 +89,8 @@ def main(
             console.print(command.list_studies(known))
             return
         names = study or list(known)
-        asked = command.requests(
-            known, names, scale=scale, settings=command.settings(setting or [], names), out=out, readonly=dry_run
-        )
+        settings = command.settings(setting or [], names)
+        asked = command.requests(known, names, scale=scale, settings=settings, out=out, readonly=dry_run)
         options = command.Options(
             data_root=data.resolve_root(None),
             tracking_uri=command.tracking_uri(tracking_uri),
@@ -106,6 +105,14 @@ def main(
             complete = command.sync(asked, options, console)
         else:
             complete = command.run(asked, options, console)
+            while complete:  # what a grid has may depend on what is finished now
+                again = command.requests(known, names, scale=scale, settings=settings, out=out, readonly=False)
+                asked = [new for new, old in zip(again, asked, strict=True) if set(new.networks) - set(old.networks)]
+                if not asked:
+                    break
+                names = [request.study.name for request in asked]
+                settings = {name: settings.get(name, {}) for name in names}
+                complete = command.run(asked, options, console)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

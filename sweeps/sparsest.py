@@ -3,6 +3,25 @@
 A combinatorial search over masks, first of whole units (`structured`), then of single weights within the structure
 that those found (`unstructured`), against nine pruning methods (`pruning`); from random initial weights and from two
 that were published. Seeds are not in the paper, whose runs drew everything anew: docs/fidelity.md.
+
+Settings (--set) beside those of every study, and the parts that have them:
+
+    initial_weights   random, BENCH-95, BENCH-995, or the path of an .npz     all
+    noise, samples    of the spiral; other than 0 and 50000 holds a fifth out all
+    depth             hidden layers                                           all
+    structure         all, or units a layer such as 3x2x2                     structured
+                      units a layer, or found: the smallest of phase 1 that
+                      reaches `target` (a share of the points)                unstructured
+    nonzeros_below    only structures with fewer weights and biases; 0: all   structured
+    hidden_weights_below, first_masks   published bounds of phase 2; 0: none  unstructured
+    method            gmp, lth, rigl, snip, grasp, synflow, iter_snip, force,
+                      prospr, or random, a control                            pruning
+    nonzeros          weights (no biases) that a method keeps                 pruning
+    published         true: as the published code does it                     pruning
+    shuffled          true: masks permuted within layers before training, a
+                      control; gmp, lth and rigl, which go on, have none      pruning
+    distribution      erk or uniform (rigl, random), global (random)          pruning
+    rewind_epoch      of lottery tickets                                      pruning
 """
 
 from __future__ import annotations
@@ -11,6 +30,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pyarrow import compute
 from ray.tune import grid_search
 
 from raydensity import grid
@@ -25,6 +45,7 @@ NINE = [name for name in METHODS if name != "random"]
 SCHEDULES = ["cosine", "multistep", "constant"]
 TWO = SCHEDULES[:2]
 NO_LIMIT = 0
+ORDERS = 16  # of the batches, which networks draw from: each costs a cohort the time of some networks
 
 # What no space varies; --set may.
 COMMON: dict[str, Any] = {
@@ -148,7 +169,9 @@ SPACES = {
     ],
     "reduced": [
         *FROM_BENCH_95,
-        structured("BENCH-95", "BENCH-95", structure="3x2x2", repeat=grid_search(list(range(5)))),
+        # What is near the target, as often as the pruners: one training tells luck from nothing.
+        structured("BENCH-95", "BENCH-95", nonzeros_below=27, repeat=grid_search([1, 2, 3, 4])),
+        unstructured("BENCH-95", "BENCH-95", "3x2x2", target=0.95, repeat=grid_search([1, 2, 3, 4])),
         structured("random", "random", nonzeros_below=41),
         pruning("random", "random", widths=[3, 16, 64], nonzeros=RANDOM, methods=["gmp", "snip", "synflow"]),
     ],
@@ -182,9 +205,11 @@ def networks(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
         return
     template = _template(cell, {"name": "explicit", "rows": [[1]] * (cell["depth"] + 1)})
     for rows in _masks(cell):
-        own = {"sparsity": Explicit.model_construct(name="explicit", rows=rows)}
-        seeds = {} if template.initial_weights else {"init_seed": _seed(*_drawn_by(cell), rows)}
-        yield template.model_copy(update=own | seeds)
+        own: dict[str, Any] = {"sparsity": Explicit.model_construct(name="explicit", rows=rows)}
+        own["order_seed"] = _order(cell, rows)
+        if not template.initial_weights:
+            own["init_seed"] = _seed(*_drawn_by(cell), rows)
+        yield template.model_copy(update=own)
 
 
 def count(cell: Mapping[str, Any]) -> int:
@@ -223,36 +248,48 @@ def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]
     """
     resolved = []
     for each in spaces:
-        if "found" not in grid.levels([each], "structure"):
+        levels = grid.levels([each], "structure")
+        if FOUND not in levels:
             resolved.append(each)
             continue
-        for weights in grid.levels([each], "initial_weights"):
-            for target in grid.levels([each], "target"):
-                levels = [
-                    _found(ledger, str(weights), float(target)) if level == "found" else level
-                    for level in grid.levels([each], "structure")
-                ]
-                resolved.append(
-                    {**each, "initial_weights": weights, "target": target, "structure": grid_search(levels)}
-                )
+        if others := [level for level in levels if level != FOUND]:
+            resolved.append({**each, "structure": grid_search(others)})
+        for cell in grid.cells({**each, "structure": FOUND, **{name: None for name in SEARCHED_OVER}}):
+            varied = {name: each[name] for name in SEARCHED_OVER}
+            resolved.append({**each, **cell, **varied, "structure": grid_search([_found(ledger, cell)])})
     return resolved
 
 
-def _found(ledger: Ledger, weights: str, target: float) -> str:
-    digest = "" if weights == "random" else name_to_digest(weights)
+FOUND = "found"
+SEARCHED_OVER = ("learning_rate", "schedule", "repeat")  # a structure that reached the target with any of them did
+REGIME = (
+    *("initial_weights", "initializer", "dataset", "noise", "samples", "preprocessing", "hidden", "width"),
+    *("optimizer", "momentum", "weight_decay", "batch_size", "max_epochs", "precision"),
+)
+
+
+def _found(ledger: Ledger, cell: Mapping[str, Any]) -> str:
+    """The smallest whole structure that reached the target in the regime of a cell."""
+    target = cell["target"]
+    if not 0 < target <= 1:
+        raise ValueError(f"--set target: {target:g} is not a share of the points, such as 0.95")
+    template = _template({**cell, "learning_rate": 1.0, "schedule": "constant"}, {"name": "explicit", "rows": [[1]]})
+    factors = template.factors()
+    wanted = {name: factors[name] for name in REGIME} | {"sparsity": "explicit", "status": "finished"}
+    columns = ["structure", "validation_accuracy", "nonzeros"]
     reached = []
     for _, table in ledger.cohorts():
-        columns = ["sparsity", "status", "initial_weights", "structure", "validation_accuracy", "nonzeros"]
-        for row in table.select(columns).to_pylist():
-            if row["sparsity"] != "explicit" or row["status"] != "finished" or row["initial_weights"] != digest:
-                continue
+        here = compute.greater_equal(table["validation_accuracy"], target)
+        for name, value in wanted.items():
+            here = compute.and_(here, compute.equal(table[name], value))
+        for row in table.select(columns).filter(here).to_pylist():
             whole = search.nonzeros(search.structured(dims(row["structure"])))
-            if row["validation_accuracy"] >= target and row["nonzeros"] == whole:
+            if row["nonzeros"] == whole:
                 reached.append((whole, -row["validation_accuracy"], row["structure"]))
     if not reached:
         raise ValueError(
-            f"--set structure=found: no structure has reached {target:.1%} from {weights} weights yet; "
-            "run this study with --set part=structured first"
+            f"--set structure=found: no structure of width {cell['width']} has reached {target:.1%} from "
+            f"{cell['initial_weights']} weights yet; run this study with --set part=structured first"
         )
     return min(reached)[2]
 
@@ -261,7 +298,10 @@ def dims(structure: str) -> tuple[int, ...]:
     """The hidden units of each layer: 3x2x2 -> (3, 2, 2). ValueError, in one line, for anything else."""
     parts = structure.split("x")
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise ValueError(f"--set structure: {structure!r} is not units a layer such as 3x2x2, nor 'all' or 'found'")
+        raise ValueError(
+            f"--set structure: {structure!r} is not units a layer such as 3x2x2 (nor `all` of part=structured, nor "
+            "`found` of part=unstructured)"
+        )
     return tuple(map(int, parts))
 
 
@@ -277,8 +317,9 @@ def _pruned(cell: Mapping[str, Any]) -> Iterator[NetworkSpec]:
         method["rewind_epoch"] = cell["rewind_epoch"]
     spec = _template(cell, method)
     # Drawn alike for all methods, so that they are compared on the same networks, and anew for all else, as published.
-    seed = _seed(*_drawn_by(cell), cell["width"], cell["nonzeros"])
-    update: dict[str, Any] = {"prune_seed": seed}
+    what = cell["width"], cell["nonzeros"]
+    seed = _seed(*_drawn_by(cell), *what)
+    update: dict[str, Any] = {"prune_seed": seed, "order_seed": _order(cell, *what)}
     if not spec.initial_weights:
         update["init_seed"] = seed
         if cell["published"] and cell["method"] in ("snip", "grasp"):
@@ -290,18 +331,26 @@ def _drawn_by(cell: Mapping[str, Any]) -> tuple:
     return cell["repeat"], cell["learning_rate"], cell["schedule"]
 
 
+def _order(cell: Mapping[str, Any], *what: Any) -> int:
+    """Which of the orders of the batches a network sees; repeats see different ones."""
+    return (_seed(cell["learning_rate"], cell["schedule"], *what) + cell["repeat"]) % ORDERS
+
+
 def _seed(*drawn_by: Any) -> int:
     return int.from_bytes(hashlib.sha256(repr(drawn_by).encode()).digest()[:4], "little") >> 1
 
 
 def _template(cell: Mapping[str, Any], sparsity: dict[str, Any]) -> NetworkSpec:
     weights = cell["initial_weights"]
+    if cell["dataset"] != "spiral":
+        raise ValueError(f"--set dataset: {cell['dataset']!r} is not the data set of this study, spiral")
     return NetworkSpec.model_validate(
         {
             "dataset": {"name": cell["dataset"], "noise": cell["noise"], "samples": cell["samples"]},
             "preprocessing": "standardized",
             "architecture": MLP(width=cell["width"], hidden=(1,) * cell["depth"]),
-            "initializer": cell["initializer"],
+            # Without effect where the weights are given: then always the same, lest a network has two ids.
+            "initializer": cell["initializer"] if weights == "random" else COMMON["initializer"],
             "initial_weights": "" if weights == "random" else name_to_digest(weights),
             "sparsity": sparsity,
             "training": {
@@ -321,7 +370,6 @@ def _template(cell: Mapping[str, Any], sparsity: dict[str, Any]) -> NetworkSpec:
             "measures": (),
             "init_seed": 0,
             "data_seed": 0,
-            "order_seed": cell["repeat"],
         }
     )
 
@@ -334,5 +382,6 @@ STUDY = Study(
     count=count,
     selecting=("experiment", "part"),
     resolve=resolve,
+    placeholders=(FOUND,),
     track_networks=False,  # a run takes longer than a network
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,15 +16,17 @@ from raydensity.spec import MLP, SGD, GlobalMagnitudePruning, LastEpoch, Network
 from raydensity.spec.sparsity import Explicit, Sparsity
 
 
-def searched(rows: Sequence[tuple[str, int, float, str]]) -> pa.Table:
-    """One cohort of the search: structure, nonzeros, accuracy and digest of the initial weights of each network."""
+def searched(rows: Sequence[tuple[str, int, float, str]], factors: Mapping[str, object], cohort: str = "c") -> pa.Table:
+    """One cohort of the search: structure, nonzeros, accuracy and digest of the initial weights of each network.
+
+    `factors` are all others that they share; `cohort` is a digit of their ids.
+    """
     table = [
         {
-            "network_id": f"{number:020x}",
-            "cohort_id": "c" * 20,
+            **factors,
+            "network_id": f"{cohort}{number:019x}",
+            "cohort_id": cohort * 20,
             "record_version": RECORD_VERSION,
-            "dataset": "spiral",
-            "sparsity": "explicit",
             "structure": structure,
             "initial_weights": weights,
             "status": "finished",

@@ -200,6 +200,21 @@ def with_logit(logit):
     return flat
 
 
+@pytest.mark.parametrize("count", [7, 512, 1300])
+def test_evaluation_is_the_loss_of_the_logits(count):
+    parameters, _ = random_stack(DEEP, 3, density=0.3)
+    source = torch.Generator().manual_seed(3)
+    images = torch.randn(3, 2, count, generator=source)
+    labels = (torch.rand(3, count, generator=source) < 0.5).float()
+    for own_images, own_labels in ((images, labels), (images[:1], labels[:1])):
+        logits = compiled.logits(parameters, own_images).double()
+        losses, correct = compiled.evaluate(parameters, own_images, own_labels)
+        asked = own_labels.double().expand_as(logits)
+        expected = F.binary_cross_entropy_with_logits(logits, asked, reduction="none").sum(1)
+        torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-6)
+        assert torch.equal(correct, ((logits > 0) == (asked > 0.5)).sum(1))
+
+
 def test_the_loss_of_any_logit():
     logits = torch.tensor([-300.0, -88.0, -87.0, -20.0, -1.0, -1e-6, 0.0, 1e-6, 1.0, 20.0, 87.0, 88.0, 300.0])
     for label in (0.0, 1.0):

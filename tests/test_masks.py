@@ -36,7 +36,8 @@ def test_the_published_selector_compares_strictly():
     assert kept_of([[3.0, 1.0], [2.0, 5.0, 4.0]], [3], fewer_by_one=True) == [[0, 0], [0, 1, 1]]
     # The third largest has two equals: all three go.
     assert kept_of([[1.0, 2.0], [1.0, 1.0, 2.0]], [3], fewer_by_one=True) == [[0, 1], [0, 0, 1]]
-    assert kept_of([[1.0, 1.0]], [2], fewer_by_one=True) == [[0, 0]]
+    # Where all should stay, it does not compare.
+    assert kept_of([[1.0, 1.0]], [2], fewer_by_one=True) == [[1, 1]]
     assert kept_of([[2.0, 1.0]], [1], fewer_by_one=True) == [[0, 0]]
 
 

@@ -114,7 +114,7 @@ def test_files_that_are_not_asked_for_may_be_gone(tmp_path, known_files):
 
 
 def message_of(call, *arguments):
-    with pytest.raises(ValueError, match=r"^initial_weights: ") as raised:
+    with pytest.raises(ValueError, match=r"^--set initial_weights: ") as raised:
         call(*arguments)
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -138,6 +138,14 @@ def test_files_that_cannot_be_used_are_refused_in_one_line(tmp_path):
     assert "NAME.weight and NAME.bias" in refused("odd.npz")
     np.savez(tmp_path / "order.npz", **{name: small_weights()[name] for name in reversed(NAMES)})
     assert "NAME.weight and NAME.bias" in refused("order.npz")
+    np.savez(tmp_path / "none.npz")
+    assert "NAME.weight and NAME.bias" in refused("none.npz")
+    np.savez(tmp_path / "nan.npz", **small_weights(**{"one.bias": np.full(4, np.nan, "f4")}))
+    assert "one.bias has numbers that are not finite" in refused("nan.npz")
+    for name, value in {"one.weight": np.zeros((2, 4), "f4"), "one.bias": np.zeros(3, "f4"), "two.weight": 4}.items():
+        array = np.zeros(value, "f4") if isinstance(value, int) else value
+        np.savez(tmp_path / "shapes.npz", **small_weights(**{name: array}))
+        assert "weights are (units, units of the layer before)" in refused("shapes.npz")
     np.save(tmp_path / "single.npy", np.zeros(3))
     assert "no .npz of numbers" in refused("single.npy")
 

@@ -1,11 +1,14 @@
 """The sparsest-models study's grids: the published counts of runs, what `found` finds, and what is refused."""
 
+import collections
+
 import numpy as np
 import pytest
 import synthetic_sparse
 from ray.tune import grid_search
 
 from raydensity import published_weights
+from raydensity.command import requests
 from raydensity.grid import configure, expand, size
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
@@ -47,8 +50,9 @@ def test_the_paper_has_485_838_runs():
 def test_reduced_is_the_whole_bench_95_experiment_and_two_slices():
     found = networks("reduced")
     bench = [spec for spec in found if spec.initial_weights == published_weights.PUBLISHED["BENCH-95"]]
-    # Phase 2's full mask is phase 1's network of that structure, and trained once; four more orders of the batches.
-    assert len(bench) == 12_774 - 6 + 4 * 6
+    # Phase 2's full mask is phase 1's network of that structure, and trained once. Four more repeats of the 37
+    # structures of at most 26 nonzeros and of all 416 masks.
+    assert len(bench) == (12_774 - 6) + 4 * 6 * (37 + 416 - 1)
     others = [spec for spec in found if not spec.initial_weights]
     assert {spec.sparsity.name for spec in others} == {"explicit", "gmp", "snip", "synflow"}
     assert {spec.architecture.width for spec in others} == {3, 16, 64}
@@ -68,7 +72,18 @@ def test_draws_are_shared_by_methods_and_by_nothing_else():
     assert len(by_method["gmp"]) == len(found) / 3
     searched = networks("quick", part=["unstructured"])
     assert len({spec.init_seed for spec in searched}) == len(searched) == 416 * 4
-    assert {spec.order_seed for spec in searched} == {0}
+    assert {spec.order_seed for spec in searched} == set(range(16)), "a pool of orders, not one for all"
+    orders = {(spec.init_seed, spec.order_seed) for spec in found}
+    assert len(orders) == len(found) / 3, "methods are compared on the same order of the batches"
+
+
+def test_repeats_see_different_orders():
+    found = networks("reduced", part=["structured"], structure=["3x2x2"], experiment=["BENCH-95"], repeat=list("01234"))
+    orders = collections.defaultdict(set)
+    for spec in found:
+        orders[spec.training.optimizer.learning_rate, spec.training.schedule.name].add(spec.order_seed)
+    assert [len(each) for each in orders.values()] == [5] * 6
+    assert len(set().union(*orders.values())) > 5
 
 
 def test_published_variants_draw_weights_as_the_published_code():
@@ -132,7 +147,7 @@ def test_found_is_the_smallest_structure_that_reached_the_target(tmp_path):
     ledger = Ledger(tmp_path, "sparsest")
     ledger.prepare()
     spaces = [sparsest.unstructured("random", "random", "found", target=0.95)]
-    with pytest.raises(ValueError, match=r"no structure has reached 95.0% from random weights yet"):
+    with pytest.raises(ValueError, match=r"no structure of width 16 has reached 95.0% from random weights yet"):
         STUDY.resolve(spaces, ledger)
     rows = [
         ("3x3x3", 37, 0.96, ""),
@@ -142,8 +157,49 @@ def test_found_is_the_smallest_structure_that_reached_the_target(tmp_path):
         ("1x1x1", 9, 0.99, published_weights.PUBLISHED["BENCH-95"]),
         ("3x1x1", 10, 0.99, ""),  # fewer nonzeros than the structure has: a mask of phase 2
     ]
-    ledger.write(synthetic_sparse.searched(rows))
+    regime = networks("paper", experiment=["random"], part=["structured"], structure=["1x1x1"])[0].factors()
+    ledger.write(synthetic_sparse.searched(rows, regime))
+    for cohort, change in zip("def", ({"noise": 0.1}, {"width": 4.0}, {"max_epochs": 5}), strict=True):
+        ledger.write(synthetic_sparse.searched([("1x1x1", 9, 0.99, "")], {**regime, **change}, cohort))
     [space] = STUDY.resolve(spaces, ledger)
     assert space["structure"] == grid_search(["2x3x2"])
     again = expand(STUDY, [space | {"learning_rate": 0.1, "schedule": "constant"}])
     assert {spec.sparsity.structure for spec in again.values()} == {"2x3x2"}
+
+
+def test_found_is_asked_for_by_the_command(tmp_path):
+    def ask(**settings):
+        given = {"part": ["unstructured"], "structure": ["found"], **settings}
+        return requests(
+            {"sparsest": STUDY}, ["sparsest"], scale="quick", settings={"sparsest": given}, out=tmp_path, readonly=False
+        )
+
+    with pytest.raises(ValueError, match=r"no structure of width 4 has reached 95.0% from random weights yet"):
+        ask()
+    with pytest.raises(ValueError, match=r"--set target: 95 is not a share"):
+        ask(target=["95"])
+    regime = networks("quick", part=["structured"], structure=["1x1x1"])[0].factors()
+    ledger = Ledger(tmp_path, "sparsest")
+    ledger.prepare()
+    ledger.write(synthetic_sparse.searched([("2x2x2", 21, 0.96, "")], regime))
+    [found] = ask()
+    assert {spec.sparsity.structure for spec in found.networks.values()} >= {"2x2x2"}
+    assert len(found.networks) == sparsest.search.count_unstructured((2, 2, 2)) * 2 * 2  # rates, schedules
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"part": ["pruning"], "nonzeros": ["1000000"]}, "has no network of experiment=random, part=pruning"),
+        ({"nonzeros_below": ["3"]}, "has no network of experiment=random, part=structured"),
+        ({"hidden_weights_below": ["-1"]}, "has no network of experiment=random, part=unstructured"),
+        ({"noise": ["-1"]}, r"noise.* = -1.0: Input should be greater than or equal to 0"),
+        ({"samples": ["3"]}, r"samples = 3: Input should be greater than or equal to 100"),
+        ({"dataset": ["mnist"]}, "'mnist' is not the data set of this study, spiral"),
+        ({"part": ["pruning"], "method": ["lth"], "rewind_epoch": ["60"]}, "--set: rewind_epoch must be below"),
+    ],
+)
+def test_settings_that_leave_nothing_or_fit_nothing_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words) as error:
+        networks("quick", **settings)
+    assert "\n" not in str(error.value)

@@ -16,7 +16,7 @@ from raydensity.pruning import masks
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.spec import NetworkSpec
-from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method
+from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr
 from raydensity.stack import State
 
 PART = 256  # networks whose scores are computed at a time
@@ -125,4 +125,7 @@ def _masks(start: Start) -> State:
     kernels = AT_INITIALIZATION[method.name](start, method)
     if isinstance(method, AtInitialization) and method.shuffled:
         kernels = masks.shuffled(kernels, start.generators("shuffle"))
-    return masks.with_biases(start.cohort, kernels)
+    found = masks.with_biases(start.cohort, kernels)
+    if isinstance(method, ProsPr) and method.published:
+        masks.spare_biases(start.cohort, found)
+    return found

@@ -11,7 +11,7 @@ from raydensity.spec.sparsity import GMP
 class GradualMagnitude(DuringTraining):
     """Remove the smallest weights of the whole network at `events` equally spaced steps (Zhu and Gupta 2018).
 
-    The last but one event reaches the final count (specification d.4): the rest of the training repairs. A training of
+    The final count is reached one event earlier (specification d.4): the rest of the training repairs. A training of
     fewer steps has an event each.
     """
 

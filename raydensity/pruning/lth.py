@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from raydensity.pruning import published_counts
 from raydensity.pruning.during_training import DuringTraining
 from raydensity.pruning.schedules import exponential
 from raydensity.pruning.selection import keep_largest
@@ -20,8 +21,12 @@ class LotteryTicket(DuringTraining):
         assert isinstance(self.method, LTH)
         if cycle == self.method.cycles:
             return
-        counts = [exponential(self.total, count, cycle / (self.method.cycles - 1)) for count in self.counts]
-        kernels = keep_largest(self.magnitudes(), counts, fewer_by_one=self.method.published)
+        last, published = self.method.cycles - 1, self.method.published
+        if published:
+            counts = [published_counts.lottery(self.total, count, cycle, last) for count in self.counts]
+        else:
+            counts = [exponential(self.total, count, cycle / last) for count in self.counts]
+        kernels = keep_largest(self.magnitudes(), counts, fewer_by_one=published)
         self.rewind()
         self.set_kernels(kernels)
 

@@ -30,6 +30,15 @@ def with_biases(cohort: Cohort, kernels: State) -> State:
     return {name: masks[name] for name in cohort.shapes}
 
 
+def spare_biases(cohort: Cohort, masks: State) -> None:
+    """Keep the biases that the published ProsPr forgets to remove, in place: layer l's where l is no less than its
+    units less one, counted from 0, which is the third layer of networks of width 3."""
+    if isinstance(cohort.model, DenseNetwork):
+        for number, (layer, _) in enumerate(pairwise(name for name, _ in cohort.model.named_children())):
+            if number >= masks[f"{layer}.bias"].shape[1] - 1:
+                masks[f"{layer}.bias"].fill_(True)
+
+
 def explicit(cohort: Cohort, rows: list[tuple[tuple[int, ...], ...]]) -> State:
     """Kernels' masks from the bits of each network's units (`sparsity.Explicit`)."""
     masks: State = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from raydensity.pruning import published_counts
 from raydensity.pruning.at_initialization import Start
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec import SGD
@@ -40,4 +41,8 @@ def prospr(start: Start, method: ProsPr) -> State:
             current[name] = value - rates.view(-1, *[1] * (value.ndim - 1)) * speed[name]
     loss = start.losses(current, *start.batch(method.inner_steps))
     gradients = torch.autograd.grad(loss, list(mask.values()))
-    return keep_largest(start.kernels({name: g.abs() for name, g in zip(mask, gradients, strict=True)}), start.counts)
+    scores = start.kernels({name: g.abs() for name, g in zip(mask, gradients, strict=True)})
+    counts = start.counts
+    if method.published:
+        counts = [published_counts.prospr(start.total, count) for count in counts]
+    return keep_largest(scores, counts)

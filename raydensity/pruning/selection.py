@@ -30,13 +30,14 @@ def keep_largest(scores: State, counts: Sequence[int], *, fewer_by_one: bool = F
     """Masks that keep the `counts[n]` largest scores of network n over all layers, exactly, ties in order of position.
 
     Scores [N, ...] by parameter name -> bool masks of the same shapes. `fewer_by_one` is the published code's strict
-    comparison with the smallest score that should stay, which drops that one and all its equals.
+    comparison with the smallest score that should stay, which drops that one and all its equals; it is not made where
+    all should stay.
     """
     flat = torch.cat([each.flatten(1) for each in scores.values()], dim=1)
     wanted = torch.tensor(list(counts), device=flat.device).unsqueeze(1)
     order = flat.sort(dim=1, descending=True, stable=True)
     if fewer_by_one:
-        kept = flat > order.values.gather(1, (wanted - 1).clamp(min=0))
+        kept = (flat > order.values.gather(1, (wanted - 1).clamp(min=0))) | (wanted >= flat.shape[1])
     else:
         places = torch.arange(flat.shape[1], device=flat.device).expand_as(order.indices)
         kept = torch.zeros_like(flat, dtype=torch.bool).scatter_(1, order.indices, places < wanted)

@@ -61,8 +61,8 @@ class NetworkSpec(Frozen):
     no pixels are taken as they are.
     With `random_labels` each training and validation image has a label drawn by `data_seed`, test images keep theirs.
     `initializer_factor` multiplies the kernels that are drawn.
-    `initial_weights` is the digest of published weights (`initializers.digest`) that the network starts from, in place
-    of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
+    `initial_weights` is the digest of published weights (`published_weights.digest`) that the network starts from, in
+    place of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
     training; `pruning` what is removed afterwards, to measure by.
     `init_seed` draws the weights, `data_seed` the validation split, `order_seed` the batches, `prune_seed` random
     pruning; each feeds its own generator.

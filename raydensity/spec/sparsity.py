@@ -58,7 +58,8 @@ class Random(AtInitialization):
 class SNIP(AtInitialization):
     """One batch; keep the largest |weight times gradient| (Lee et al. 2019).
 
-    Published: starts from Xavier-normal weights where they are drawn, which is the spec's `initializer`.
+    Published: one weight fewer where floating point says so. (That code also starts from Xavier-normal weights where
+    they are drawn, which is the spec's `initializer`.)
     """
 
     name: Literal["snip"] = "snip"
@@ -67,7 +68,7 @@ class SNIP(AtInitialization):
 class GraSP(AtInitialization):
     """Remove the weights whose removal increases the gradient flow most (Wang et al. 2020).
 
-    Published: starts from Xavier-normal weights where they are drawn, which is the spec's `initializer`.
+    Published: one weight more where floating point says so, and weights as SNIP's.
     """
 
     name: Literal["grasp"] = "grasp"
@@ -76,21 +77,27 @@ class GraSP(AtInitialization):
 
 
 class SynFlow(AtInitialization):
-    """Synaptic flow, conserved, without data (Tanaka et al. 2020). Published: keeps one weight fewer than asked."""
+    """Synaptic flow, conserved, without data (Tanaka et al. 2020).
+
+    Published: keeps one weight fewer than asked; steps are cut off, not rounded.
+    """
 
     name: Literal["synflow"] = "synflow"
     iterations: Count = 100
 
 
 class IterSNIP(AtInitialization):
-    """SNIP in steps, what is removed stays removed (de Jorge et al. 2021). Published: one weight fewer than asked."""
+    """SNIP in steps, what is removed stays removed (de Jorge et al. 2021). Published: as FORCE."""
 
     name: Literal["iter_snip"] = "iter_snip"
     steps: Count = 10
 
 
 class FORCE(AtInitialization):
-    """SNIP in steps, what is removed may come back (de Jorge et al. 2021). Published: one weight fewer than asked."""
+    """SNIP in steps, what is removed may come back (de Jorge et al. 2021).
+
+    Published: keeps one weight fewer than asked, or two where floating point says so; steps are cut off, not rounded.
+    """
 
     name: Literal["force"] = "force"
     steps: Count = 10
@@ -99,8 +106,8 @@ class FORCE(AtInitialization):
 class ProsPr(AtInitialization):
     """Meta-gradient by the mask through the first steps of training (Alizadeh et al. 2022).
 
-    Published: the first step's gradient counts as a constant; biases are set to zero with their units once, and trained
-    afterwards.
+    Published: the first step's gradient counts as a constant; one weight more where floating point says so; biases of
+    the third layer stay in networks of width 3 (`masks.spare_biases`).
     """
 
     name: Literal["prospr"] = "prospr"
