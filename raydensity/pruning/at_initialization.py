@@ -14,7 +14,7 @@ from raydensity.evaluation import gather
 from raydensity.losses import cross_entropy
 from raydensity.pruning import masks
 from raydensity.published_weights import Weights
-from raydensity.randomness import generator
+from raydensity.randomness import generator, sampler
 from raydensity.spec import NetworkSpec
 from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr
 from raydensity.stack import State
@@ -46,18 +46,26 @@ class Start:
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """The batch of that number for pruning, images [N, B, ...] and labels [N, B]: drawn anew for every number."""
-        return self.images(lambda order: order[: self.specs[0].training.batch_size], f"batch {number}")
+        return self.images(lambda own: [own], self.specs[0].training.batch_size, f"batch {number}")
 
-    def images(self, choose: Callable[[Tensor], Tensor], purpose: str) -> tuple[Tensor, Tensor]:
-        """Images that are chosen from each network's training set in random order."""
-        orders: dict[tuple[int, int], Tensor] = {}
+    def images(self, groups: Callable[[Tensor], Sequence[Tensor]], count: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """`count` images, or all, of each of the groups into which `groups` splits each network's training set.
+
+        Drawn at random without repeats, group after group.
+        """
+        split_up = {seed: groups(split(self.dataset, seed)[0]) for seed in {spec.data_seed for spec in self.specs}}
+        chosen: dict[tuple[int, int], Tensor] = {}
         for spec in self.specs:
             key = spec.prune_seed, spec.data_seed
-            if key not in orders:
-                own = split(self.dataset, spec.data_seed)[0]
-                order = torch.randperm(len(own), generator=generator(spec.prune_seed, "prune", purpose))
-                orders[key] = choose(own[order.to(own.device)])
-        indices = torch.stack([orders[spec.prune_seed, spec.data_seed] for spec in self.specs])
+            if key not in chosen:
+                # A permutation of the whole training set takes longer than the score.
+                source = sampler(spec.prune_seed, "prune", purpose)
+                own = split_up[spec.data_seed]
+                places = [source.choice(len(group), min(count, len(group)), replace=False) for group in own]
+                chosen[key] = torch.cat(
+                    [group[torch.from_numpy(place).to(group.device)] for group, place in zip(own, places, strict=True)]
+                )
+        indices = torch.stack([chosen[spec.prune_seed, spec.data_seed] for spec in self.specs])
         return gather(self.dataset, indices, self.specs[0].preprocessing)
 
     def losses(self, parameters: State, images: Tensor, labels: Tensor, *, temperature: float = 1.0) -> Tensor:
