@@ -29,13 +29,14 @@ from raydensity.spec import (
     SGD,
     AnyDataset,
     Architecture,
+    GlobalMagnitudePruning,
     LastEpoch,
     MagnitudePruning,
     NetworkSpec,
     NoPruning,
     Optimizer,
 )
-from raydensity.spec.sparsity import GMP, LTH, Explicit, Method
+from raydensity.spec.sparsity import GMP, LTH, Explicit, Method, RigL
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
@@ -53,7 +54,7 @@ RECORD_BYTES = 20_000
 # Memory, in numbers of four bytes.
 STEP_NUMBERS = 2  # per parameter, that adaptive optimisers need on the way to a step
 SORT_NUMBERS = 6  # per weight of the layer that is being ranked: what sorting takes beside the weights
-MASK_NUMBERS = 0.25  # per weight, for which of them are pruned
+MASK_NUMBERS = 0.25  # per weight, for which of them are pruned, or masked
 PIXEL_NUMBERS = 2.25  # a pixel's byte, the number that the network sees, and the one of the batch before
 MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, float64, and what a convolution reorders
 CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
@@ -249,14 +250,24 @@ def _state(optimizer: Optimizer) -> int:
     return 2 if optimizer.name == "adam" else 1
 
 
+def _masked(spec: NetworkSpec) -> float:
+    """Numbers per parameter that a sparse network has beside a whole one while it trains."""
+    if spec.sparsity is None:
+        return 0
+    during = isinstance(spec.sparsity, GMP | LTH | RigL)  # which compares magnitudes, and makes new masks
+    rewound = isinstance(spec.sparsity, LTH)  # to weights that it keeps
+    return 2 * MASK_NUMBERS + during * (1 + MASK_NUMBERS) + rewound
+
+
 def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
     """Bytes at the peak of a cohort, of each network and shared by all."""
     known, training = data.describe(spec.dataset), spec.training
     pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
     adaptive = not isinstance(training.optimizer, SGD)
     # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
-    in_training = counted.parameters * (3 + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
-    in_pruning = counted.parameters * (3 + MASK_NUMBERS + (0 if stacked else 1))
+    masked = _masked(spec)
+    in_training = counted.parameters * (3 + masked + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
+    in_pruning = counted.parameters * (3 + MASK_NUMBERS + min(masked, 2 * MASK_NUMBERS) + (0 if stacked else 1))
     # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
     # a while; the passes of dense networks keep what layers produce.
     dense = isinstance(spec.architecture, MLP)
@@ -265,6 +276,8 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     order = 4 * known.fitted_size  # of an epoch, in int64, twice while it is stacked
     own = max(in_training, in_pruning) + max(order, images + (passing if stacked else 0))
     ranking = SORT_NUMBERS * counted.largest_layer
+    if isinstance(spec.pruning, GlobalMagnitudePruning):
+        ranking = (SORT_NUMBERS + 2) * counted.weights  # the magnitudes of all layers, and those put together
     measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
     # Measuring comes after training, but the allocator has not given back what many small maps took.
     shared = max(ranking, measuring + (0 if stacked else passing))
