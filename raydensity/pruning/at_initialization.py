@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from raydensity import models
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import gather
 from raydensity.losses import cross_entropy
+from raydensity.models.counts import parameter_count
 from raydensity.pruning import masks
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator, sampler
@@ -19,7 +21,8 @@ from raydensity.spec import NetworkSpec
 from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr
 from raydensity.stack import State
 
-PART = 256  # networks whose scores are computed at a time
+PART = 256  # networks whose scores are computed at a time, at most
+PART_PARAMETERS = 2**21  # that these should have together: scores take some twenty times the memory
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def initial_masks(
     parts = []
     stacked = _is_stacked(specs[0], device)
     # In a loop one network after the other: its activations alone are in memory, and its kernels start at 64 bytes.
-    size = PART if stacked else 1
+    size = scored_together(_parameters(specs[0], dataset)) if stacked else 1
     for begin in range(0, len(specs), size):
         own = specs[begin : begin + size]
         description = dataset.description
@@ -116,6 +119,17 @@ def initial_masks(
         )
         parts.append(_masks(Start(cohort, own, dataset)))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def scored_together(parameters: int) -> int:
+    """Of how many networks, of so many parameters each, scores are computed at a time."""
+    return max(1, min(PART, PART_PARAMETERS // parameters))
+
+
+def _parameters(spec: NetworkSpec, dataset: Dataset) -> int:
+    known = dataset.description
+    with torch.device("meta"):
+        return parameter_count(models.build(spec.architecture, input_shape=known.input_shape, classes=known.logits))
 
 
 def _is_stacked(spec: NetworkSpec, device: torch.device) -> bool:
