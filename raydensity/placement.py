@@ -24,18 +24,20 @@ from raydensity.evaluation import CHUNK
 from raydensity.experiment import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
+from raydensity.pruning.at_initialization import scored_together
 from raydensity.spec import (
     MLP,
     SGD,
     AnyDataset,
     Architecture,
+    GlobalMagnitudePruning,
     LastEpoch,
     MagnitudePruning,
     NetworkSpec,
     NoPruning,
     Optimizer,
 )
-from raydensity.spec.sparsity import GMP, LTH, Explicit, Method
+from raydensity.spec.sparsity import FORCE, GMP, LTH, Explicit, IterSNIP, Method, ProsPr, RigL, SynFlow
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
@@ -47,13 +49,15 @@ COMPILED_SECONDS = 2.2e-10
 COMPILED_WEIGHTS = 16
 COMPILED_NETWORK_SECONDS = 2e-3
 METHOD_FACTOR = 2
+SCORE_SECONDS = 4e-8  # of a pass of the scores before training, for each parameter
 COMPILED_EPOCH_SECONDS = 0.01  # for shuffling and gathering 50,000 images, which networks share
 RECORD_BYTES = 20_000
 
 # Memory, in numbers of four bytes.
 STEP_NUMBERS = 2  # per parameter, that adaptive optimisers need on the way to a step
+SCORE_NUMBERS = 24  # per parameter of the networks whose scores are computed together (ProsPr; others take less)
 SORT_NUMBERS = 6  # per weight of the layer that is being ranked: what sorting takes beside the weights
-MASK_NUMBERS = 0.25  # per weight, for which of them are pruned
+MASK_NUMBERS = 0.25  # per weight, for which of them are pruned, or masked
 PIXEL_NUMBERS = 2.25  # a pixel's byte, the number that the network sees, and the one of the batch before
 MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, float64, and what a convolution reorders
 CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
@@ -186,11 +190,31 @@ def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     per_image = COMPILED_SECONDS * (kept + COMPILED_WEIGHTS)
     seconds = per_image * (steps * training.batch_size + evaluated / 3)
     seconds += COMPILED_NETWORK_SECONDS * (METHOD_FACTOR if spec.sparsity is not None else 1)
+    seconds += SCORE_SECONDS * score_passes(spec) * counted.parameters
     own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * spec.total_epochs + RECORD_BYTES
-    shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3
+    shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3 + _scoring(spec, counted)
     checkpoint = 4 * counted.parameters * 4
     orders = COMPILED_EPOCH_SECONDS * spec.total_epochs * known.fitted_size / 50_000
     return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, most=MOST_NETWORKS, losable=LOSABLE)
+
+
+def score_passes(spec: NetworkSpec) -> int:
+    """Passes forward and back that the scores of a method before training take."""
+    sparsity = spec.sparsity
+    if isinstance(sparsity, SynFlow):
+        return sparsity.iterations
+    if isinstance(sparsity, IterSNIP | FORCE):
+        return sparsity.steps
+    if isinstance(sparsity, ProsPr):
+        return 2 * (sparsity.inner_steps + 1)  # differentiated through
+    return {"snip": 1, "grasp": 2}.get(sparsity.name, 0) if sparsity else 0
+
+
+def _scoring(spec: NetworkSpec, counted: Counted) -> float:
+    """Bytes that the scores of a method before training take, beside the cohort."""
+    if not score_passes(spec):
+        return 0
+    return 4 * SCORE_NUMBERS * counted.parameters * scored_together(counted.parameters)
 
 
 def _mean_weights(spec: NetworkSpec, total: int) -> float:
@@ -252,14 +276,24 @@ def _state(optimizer: Optimizer) -> int:
     return 2 if optimizer.name == "adam" else 1
 
 
+def _masked(spec: NetworkSpec) -> float:
+    """Numbers per parameter that a sparse network has beside a whole one while it trains."""
+    if spec.sparsity is None:
+        return 0
+    during = isinstance(spec.sparsity, GMP | LTH | RigL)  # which compares magnitudes, and makes new masks
+    rewound = isinstance(spec.sparsity, LTH)  # to weights that it keeps
+    return 2 * MASK_NUMBERS + during * (1 + MASK_NUMBERS) + rewound
+
+
 def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
     """Bytes at the peak of a cohort, of each network and shared by all."""
     known, training = data.describe(spec.dataset), spec.training
     pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
     adaptive = not isinstance(training.optimizer, SGD)
     # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
-    in_training = counted.parameters * (3 + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
-    in_pruning = counted.parameters * (3 + MASK_NUMBERS + (0 if stacked else 1))
+    masked = _masked(spec)
+    in_training = counted.parameters * (3 + masked + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
+    in_pruning = counted.parameters * (3 + MASK_NUMBERS + min(masked, 2 * MASK_NUMBERS) + (0 if stacked else 1))
     # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
     # a while; the passes of dense networks keep what layers produce.
     dense = isinstance(spec.architecture, MLP)
@@ -268,9 +302,11 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     order = 4 * known.fitted_size  # of an epoch, in int64, twice while it is stacked
     own = max(in_training, in_pruning) + max(order, images + (passing if stacked else 0))
     ranking = SORT_NUMBERS * counted.largest_layer
+    if isinstance(spec.pruning, GlobalMagnitudePruning):
+        ranking = (SORT_NUMBERS + 2) * counted.weights  # the magnitudes of all layers, and those put together
     measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
     # Measuring comes after training, but the allocator has not given back what many small maps took.
-    shared = max(ranking, measuring + (0 if stacked else passing))
+    shared = max(ranking, measuring + (0 if stacked else passing), _scoring(spec, counted) / 4 if stacked else 0)
     dataset = (known.train_size + known.test_size) * (pixels + 8)  # bytes of pixels, and a label in int64
     return 4 * own, 4 * shared + dataset
 

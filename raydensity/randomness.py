@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 
 
@@ -13,5 +14,14 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
     Stateless: the same seed and purpose give the same stream wherever and in whatever order they are asked for, so
     nothing random has to be saved to go on bit-identically. Never touches the global generator.
     """
+    return torch.Generator().manual_seed(_derived(seed, *purpose))
+
+
+def sampler(seed: int, *purpose: str | int) -> np.random.Generator:
+    """As `generator`, for drawing a few of many: torch would permute them all."""
+    return np.random.default_rng(_derived(seed, *purpose))
+
+
+def _derived(seed: int, *purpose: str | int) -> int:
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return int.from_bytes(digest[:8], "little") >> 1

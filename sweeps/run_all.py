@@ -27,6 +27,8 @@ Examples
       what that would train, where and for how long; trains nothing
   python sweeps/run_all.py --study density --scale paper --set architecture=mlp --set width=0.1,0.5,1
       the paper's MLPs of three widths; whatever the grid varies can be set
+  python sweeps/run_all.py --study sparsest --scale paper --set part=pruning --set method=gmp,lth --set width=16
+      two pruners at one width; the settings of a study stand at the head of its file beside this one
   python sweeps/run_all.py --scale paper --address 10.0.0.1:6379 --tracking-uri http://10.0.0.1:5000
       on a Ray cluster that runs already, tracked by an MLflow server
 

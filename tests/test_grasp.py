@@ -44,11 +44,10 @@ def test_grasp_removes_what_holds_the_gradient_flow_back_most(seed, temperature)
 
 
 def balanced(start, dataset, each):
-    """The images that GraSP takes: so many of each class, the first in the order that is drawn."""
-    (images,) = start.images(lambda order: order, "grasp")[0][:1]
-    labels = start.images(lambda order: order, "grasp")[1][0]
-    chosen = torch.cat([(labels == own).nonzero().flatten()[:each] for own in (0, 1)])
-    return images[chosen].double(), labels[chosen].double()
+    """The images that GraSP takes: so many of each class."""
+    by_class = lambda own: [own[dataset.train_labels[own] == label] for label in (0, 1)]  # noqa: E731
+    images, labels = start.images(by_class, each, "grasp")
+    return images[0].double(), labels[0].double()
 
 
 def test_grasp_takes_as_many_images_of_each_class(monkeypatch):

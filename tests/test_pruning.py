@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,9 +9,9 @@ from networks import network
 from raydensity import data
 from raydensity.cohort import Cohort
 from raydensity.evaluation import evaluate
-from raydensity.pruning import magnitude
-from raydensity.pruning.magnitude import trajectory
-from raydensity.pruning.selection import ranks, share
+from raydensity.pruning import magnitude, selection
+from raydensity.pruning.magnitude import global_trajectory, trajectory
+from raydensity.pruning.selection import keep_largest, ranks, share
 
 
 def test_ranks_literal_with_ties():
@@ -72,9 +74,33 @@ def test_networks_are_ranked_one_by_one(monkeypatch, digits, architecture):
     cohort = Cohort([network(architecture, init_seed=seed) for seed in range(3)], input_shape=(1, 8, 8), classes=10)
     seen = []
     monkeypatch.setattr(magnitude, "ranks", lambda scores: seen.append(scores.shape) or ranks(scores))
-    trajectory(cohort, digits, data.split(digits, 0)[1].expand(3, -1), "unit", step=0.5)
+    validation = data.split(digits, 0)[1].expand(3, -1)
+    trajectory(cohort, digits, validation, "unit", step=0.5)
     sizes = [cohort.weights(name)[0].numel() for name in cohort.prunable()]
-    assert seen == [(1, size) for size in sizes for _ in range(3)]
+    assert seen == [(size,) for size in sizes for _ in range(3)]
+    seen.clear()
+    global_trajectory(cohort, digits, validation, "unit", points=1)
+    assert seen == [(sum(sizes),)] * 3
+
+
+@pytest.mark.parametrize("numbers", [1, 20, 1000])
+@given(st.lists(st.integers(-1, 3), min_size=28, max_size=28), st.data())
+def test_the_largest_are_those_of_a_stable_sort_however_many_are_selected_at_a_time(numbers, values, draw):
+    scores = torch.tensor(values, dtype=torch.float32).view(4, 7)
+    counts = draw.draw(st.lists(st.integers(0, 7), min_size=4, max_size=4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "SELECTED_NUMBERS", numbers)
+        found = keep_largest({"one": scores[:, :4].view(4, 2, 2), "two": scores[:, 4:]}, counts)
+    expected = torch.zeros(4, 7, dtype=torch.bool)
+    for own, row, count in zip(expected, scores, counts, strict=True):
+        own[row.sort(descending=True, stable=True).indices[:count]] = True
+    assert torch.equal(torch.cat([mask.flatten(1) for mask in found.values()], dim=1), expected)
+
+
+def test_what_is_not_a_number_is_kept_and_counts_as_one():
+    scores = torch.tensor([[1.0, math.nan, 3.0, math.inf, math.nan]])
+    kept = [keep_largest({"one": scores}, [count])["one"][0].tolist() for count in (2, 4)]
+    assert kept == [[False, True, False, True, False], [False, True, True, True, True]]
 
 
 def test_two_percent_steps_make_51_points(digits):

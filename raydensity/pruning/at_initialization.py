@@ -8,18 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from raydensity import models
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import gather
 from raydensity.losses import cross_entropy
+from raydensity.models.counts import parameter_count
 from raydensity.pruning import masks
 from raydensity.published_weights import Weights
-from raydensity.randomness import generator
+from raydensity.randomness import generator, sampler
 from raydensity.spec import NetworkSpec
 from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr
 from raydensity.stack import State
 
-PART = 256  # networks whose scores are computed at a time
+PART = 256  # networks whose scores are computed at a time, at most
+PART_PARAMETERS = 2**21  # that these should have together: scores take some twenty times the memory
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,26 @@ class Start:
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """The batch of that number for pruning, images [N, B, ...] and labels [N, B]: drawn anew for every number."""
-        return self.images(lambda order: order[: self.specs[0].training.batch_size], f"batch {number}")
+        return self.images(lambda own: [own], self.specs[0].training.batch_size, f"batch {number}")
 
-    def images(self, choose: Callable[[Tensor], Tensor], purpose: str) -> tuple[Tensor, Tensor]:
-        """Images that are chosen from each network's training set in random order."""
-        orders: dict[tuple[int, int], Tensor] = {}
+    def images(self, groups: Callable[[Tensor], Sequence[Tensor]], count: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """`count` images, or all, of each of the groups into which `groups` splits each network's training set.
+
+        Drawn at random without repeats, group after group.
+        """
+        split_up = {seed: groups(split(self.dataset, seed)[0]) for seed in {spec.data_seed for spec in self.specs}}
+        chosen: dict[tuple[int, int], Tensor] = {}
         for spec in self.specs:
             key = spec.prune_seed, spec.data_seed
-            if key not in orders:
-                own = split(self.dataset, spec.data_seed)[0]
-                order = torch.randperm(len(own), generator=generator(spec.prune_seed, "prune", purpose))
-                orders[key] = choose(own[order.to(own.device)])
-        indices = torch.stack([orders[spec.prune_seed, spec.data_seed] for spec in self.specs])
+            if key not in chosen:
+                # A permutation of the whole training set takes longer than the score.
+                source = sampler(spec.prune_seed, "prune", purpose)
+                own = split_up[spec.data_seed]
+                places = [source.choice(len(group), min(count, len(group)), replace=False) for group in own]
+                chosen[key] = torch.cat(
+                    [group[torch.from_numpy(place).to(group.device)] for group, place in zip(own, places, strict=True)]
+                )
+        indices = torch.stack([chosen[spec.prune_seed, spec.data_seed] for spec in self.specs])
         return gather(self.dataset, indices, self.specs[0].preprocessing)
 
     def losses(self, parameters: State, images: Tensor, labels: Tensor, *, temperature: float = 1.0) -> Tensor:
@@ -93,7 +104,7 @@ def initial_masks(
     parts = []
     stacked = _is_stacked(specs[0], device)
     # In a loop one network after the other: its activations alone are in memory, and its kernels start at 64 bytes.
-    size = PART if stacked else 1
+    size = scored_together(_parameters(specs[0], dataset)) if stacked else 1
     for begin in range(0, len(specs), size):
         own = specs[begin : begin + size]
         description = dataset.description
@@ -108,6 +119,17 @@ def initial_masks(
         )
         parts.append(_masks(Start(cohort, own, dataset)))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def scored_together(parameters: int) -> int:
+    """Of how many networks, of so many parameters each, scores are computed at a time."""
+    return max(1, min(PART, PART_PARAMETERS // parameters))
+
+
+def _parameters(spec: NetworkSpec, dataset: Dataset) -> int:
+    known = dataset.description
+    with torch.device("meta"):
+        return parameter_count(models.build(spec.architecture, input_shape=known.input_shape, classes=known.logits))
 
 
 def _is_stacked(spec: NetworkSpec, device: torch.device) -> bool:

@@ -47,8 +47,9 @@ class DuringTraining:
         found = {name: cohort.weights(name).abs() for name in cohort.prunable()}
         if cohort.masks is None:
             return found
-        masks = cohort.masks
-        return {name: each.masked_fill(~cohort.weights(name, masks[name]), -1) for name, each in found.items()}
+        for name, each in found.items():
+            each.masked_fill_(~cohort.weights(name, cohort.masks[name]), -1)
+        return found
 
     @torch.no_grad()
     def set_kernels(self, kernels: State) -> None:

@@ -20,12 +20,10 @@ def grasp(start: Start, method: GraSP) -> State:
     names = start.cohort.prunable()
     labels = start.dataset.train_labels
 
-    def balanced(order: Tensor) -> Tensor:
-        own = labels[order]
-        classes = range(start.dataset.description.classes)
-        return torch.cat([order[own == each][: method.samples_per_class] for each in classes])
+    def by_class(own: Tensor) -> list[Tensor]:
+        return [own[labels[own] == each] for each in range(start.dataset.description.classes)]
 
-    images, own_labels = start.images(balanced, "grasp")
+    images, own_labels = start.images(by_class, method.samples_per_class, "grasp")
     leaves = {name: p.detach().clone().requires_grad_() for name, p in start.cohort.parameters.items()}
     loss = start.losses(leaves, images, own_labels, temperature=method.temperature)
     gradients = torch.autograd.grad(loss, [leaves[name] for name in names], create_graph=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,8 +34,8 @@ def trajectory(cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessi
     validation [N, V] indexes the training file. The cohort's own parameters stay as they are.
     """
     pruned = {name: p.detach().clone() for name, p in cohort.parameters.items()}
-    rank = {name: _ranks(cohort.weights(name)) for name in cohort.prunable()}
-    totals = {name: rank[name][0].numel() for name in rank}
+    rank = {name: _ranks([cohort.weights(name)]) for name in cohort.prunable()}
+    totals = {name: own.shape[1] for name, own in rank.items()}
     removed = [min(1.0, point * step) for point in range(int(1 / step + 1e-9) + 1)]
     if removed[-1] < 1:
         removed.append(1.0)
@@ -42,7 +43,8 @@ def trajectory(cohort: Cohort, dataset: Dataset, validation: Tensor, preprocessi
     for fraction in removed:
         gone = {name: share(fraction, total) for name, total in totals.items()}
         for name, count in gone.items():
-            cohort.weights(name, pruned[name]).masked_fill_(rank[name] < count, 0)
+            own = cohort.weights(name, pruned[name])
+            own.masked_fill_((rank[name] < count).view_as(own), 0)
         result = evaluate(cohort, dataset, validation, preprocessing, parameters=pruned)
         weights_left.append(sum(totals.values()) - sum(gone.values()))
         losses.append(result.loss)
@@ -64,15 +66,15 @@ def global_trajectory(
     pruned = {name: p.detach().clone() for name, p in cohort.parameters.items()}
     names = cohort.prunable()
     sizes = [cohort.weights(name)[0].numel() for name in names]
-    rank = ranks(torch.cat([cohort.weights(name).abs().flatten(1) for name in names], dim=1))
+    rank = _ranks([cohort.weights(name) for name in names])
     kept = sum((cohort.weights(name).flatten(1) != 0).sum(1) for name in names)
     assert isinstance(kept, Tensor)
     stops = [min(points, own) for own in kept.tolist()]  # points of each network, whoever else is in the cohort
     left, losses, accuracies = [], [], []
     for point in range(max(stops) + 1):
         gone = torch.where(kept > points, (kept * point + points - 1) // points, kept.clamp(max=point)).minimum(kept)
-        # What is zero already ranks first.
-        removed = (rank < (rank.shape[1] - kept + gone).unsqueeze(1)).split(sizes, dim=1)
+        # What is zero already ranks first. A bound of more bits than ranks would have torch copy them all.
+        removed = (rank < (rank.shape[1] - kept + gone).int().unsqueeze(1)).split(sizes, dim=1)
         for name, out in zip(names, removed, strict=True):
             own = cohort.weights(name, pruned[name])
             own.masked_fill_(out.view_as(own), 0)
@@ -89,10 +91,11 @@ def global_trajectory(
     return Trajectory(*parts)
 
 
-def _ranks(weights: Tensor) -> Tensor:
-    """Rank of each weight's magnitude within its network: [N, ...] -> int32 [N, ...]."""
+def _ranks(kernels: Sequence[Tensor]) -> Tensor:
+    """Rank of each weight's magnitude among those of its network, in all these kernels [N, ...]: int32 [N, n]."""
     # One network at a time: a sort of the whole stack would be the largest thing that a cohort ever holds in memory.
-    rank = torch.empty_like(weights, dtype=torch.int32)
-    for own, network in zip(rank, weights, strict=True):
-        own.copy_(ranks(network.abs().reshape(1, -1)).view_as(own))
+    size, total = len(kernels[0]), sum(kernel[0].numel() for kernel in kernels)
+    rank = torch.empty(size, total, dtype=torch.int32, device=kernels[0].device)
+    for network, own in enumerate(rank):
+        own.copy_(ranks(torch.cat([kernel[network].abs().flatten() for kernel in kernels])))
     return rank
