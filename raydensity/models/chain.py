@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 Step = Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Wiring:
+    """Which modules have a row or a column for each of the units that some hidden layers share.
+
+    `layers` is one hidden layer, or those of a residual stream, whose units all that adds into it must have.
+    `producers` give the units: dense layers, convolutions, and batch norms after them. `consumers` are the dense layers
+    and convolutions that see them, each with the batch norm after it, or None where it has a bias. `neighbours` are the
+    normalisations across neighbouring units in between.
+    """
+
+    layers: list[str]
+    producers: list[str]
+    consumers: dict[str, str | None] = field(default_factory=dict)
+    neighbours: list[str] = field(default_factory=list)
 
 
 class Chain(nn.Module):
@@ -22,6 +39,13 @@ class Chain(nn.Module):
         width] before any pooling, which is part of the next step.
         """
         raise NotImplementedError
+
+    def wiring(self) -> list[Wiring]:
+        """How the units of all hidden layers hang together, in order, so that they can be removed. Modules by name.
+
+        Raises ValueError for architectures that do not say it.
+        """
+        raise ValueError(f"units cannot be removed from a {type(self).__name__}, whose wiring is not known")
 
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """Images [batch, ...] -> the outputs of the hidden layers."""

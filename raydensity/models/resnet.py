@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from raydensity.models.chain import Chain, Step
+from raydensity.models.chain import Chain, Step, Wiring
 from raydensity.models.layers import UnsharedConv2d, scaled
 from raydensity.spec import ResNet
 
@@ -28,6 +28,19 @@ class Block(nn.Module):
         out = F.relu(self.norm1(self.conv1(x)))
         out = self.norm2(self.conv2(out))
         return F.relu(out + (self.shortcut_norm(self.shortcut(x)) if self.projects else x))
+
+
+def continued(streams: list[Wiring], layer: str, name: str, *, projects: bool) -> list[Wiring]:
+    """The residual streams so far, and what block `name` of a hidden layer adds to the last, or begins."""
+    before = streams[-1]
+    before.consumers[f"{name}.conv1"] = f"{name}.norm1"
+    if projects:
+        before.consumers[f"{name}.shortcut"] = f"{name}.shortcut_norm"
+        streams = [*streams, Wiring([layer], [f"{name}.shortcut", f"{name}.shortcut_norm"])]
+    elif layer not in before.layers:
+        before.layers.append(layer)
+    streams[-1].producers += [f"{name}.conv2", f"{name}.norm2"]
+    return streams
 
 
 class ResidualNetwork(Chain):
@@ -58,6 +71,14 @@ class ResidualNetwork(Chain):
             "block3": self.block3,
             "logits": lambda x: self.proj(x.mean(dim=(2, 3))),
         }
+
+    def wiring(self) -> list[Wiring]:
+        """A block without projection adds to what it sees, so it shares the units of the layer before it."""
+        streams = [Wiring(["conv"], ["conv", "norm"])]
+        for name in ("block1", "block2", "block3"):
+            streams = continued(streams, name, name, projects=getattr(self, name).projects)
+        streams[-1].consumers["proj"] = None
+        return streams
 
 
 def build(architecture: ResNet, *, input_shape: tuple[int, int, int], classes: int) -> ResidualNetwork:
