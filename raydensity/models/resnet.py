@@ -11,18 +11,23 @@ from raydensity.spec import ResNet
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, each followed by batch norm; a 1x1 projection where the shape changes."""
+    """Two 3x3 convolutions, each followed by batch norm; a 1x1 projection where the shape changes, or where asked for.
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    `momentum` is the weight of a new batch in the statistics of batch norm.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, *, projects: bool = False, momentum: float = 0.1
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.norm1 = nn.BatchNorm2d(out_channels, momentum=momentum)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        self.projects = stride != 1 or in_channels != out_channels
+        self.norm2 = nn.BatchNorm2d(out_channels, momentum=momentum)
+        self.projects = projects or stride != 1 or in_channels != out_channels
         if self.projects:
             self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
-            self.shortcut_norm = nn.BatchNorm2d(out_channels)
+            self.shortcut_norm = nn.BatchNorm2d(out_channels, momentum=momentum)
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.norm1(self.conv1(x)))
