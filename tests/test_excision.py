@@ -1,13 +1,16 @@
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import IMAGE, SMALL, images, randomized, silenced, small
 
+from raydensity.models.chain import Chain
 from raydensity.models.conv2 import Conv2Network
 from raydensity.models.counts import parameter_count
 from raydensity.models.mlp import DenseNetwork
-from raydensity.narrowing import excise
+from raydensity.narrowing import difference, excise
 from raydensity.narrowing.excision import units
 
 
@@ -26,14 +29,37 @@ def equal(actual, expected):
 
 
 @pytest.mark.parametrize("architecture", SMALL)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_the_excised_network_computes_what_the_network_does_without_those_units(architecture, data):
     network, x = small(architecture), images(3)
     kept = masks(network, data.draw)
     narrow = excise(network, kept)
     equal(narrow(x), silenced(network, kept, x))
-    assert all(len(narrow.activations(x)[layer][0]) == int(own.sum()) < len(own) + 1 for layer, own in kept.items())
+    outputs = narrow.activations(x)
+    assert all(outputs[layer].shape[1] == int(own.sum()) for layer, own in kept.items())
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data(), loud=st.booleans())
+def test_normalisation_across_neighbours_finds_those_that_are_left_where_they_were(data, loud):
+    network, x = small("alexnet").float(), images(3).float() * (100 if loud else 1)  # loud, so that it matters
+    kept = masks(network, data.draw)
+    narrow = excise(network, kept)
+    expected = silenced(network, kept, x).detach()
+    torch.testing.assert_close(narrow(x), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    units = {"fc1": len(narrow.fc1.weight), "fc2": len(narrow.fc2.weight)}
+    assert {layer: dropped.units for layer, dropped in narrow.dropped.items()} == units
+
+
+def test_normalisation_after_two_excisions():
+    network, x = small("alexnet").float(), 300 * images(3).float()
+    once = excise(network, {"conv1": torch.tensor([1, 4])})
+    twice = excise(excise(network, {"conv1": torch.tensor([0, 1, 4])}), {"conv1": torch.tensor([1, 2])})
+    assert torch.equal(once(x), twice(x))
+    side_by_side = copy.deepcopy(once)
+    side_by_side.norm1 = network.norm1
+    assert difference(once, side_by_side, x).largest > 1e-3  # 1 and 4 are no neighbours
 
 
 @settings(max_examples=25, deadline=None)
@@ -109,3 +135,8 @@ def test_what_cannot_be_kept_is_one_clear_line(kept, problem):
     with pytest.raises(ValueError, match=problem) as error:
         excise(small("resnet"), kept)
     assert "\n" not in str(error.value)
+
+
+def test_architectures_whose_wiring_is_not_known_are_one_clear_line():
+    with pytest.raises(ValueError, match="units cannot be removed from a Chain, whose wiring is not known"):
+        excise(Chain(), {"conv1": torch.tensor([0])})

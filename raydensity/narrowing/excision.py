@@ -110,6 +110,9 @@ def keep(network: Chain, wiring: Wiring, indices: Tensor) -> None:
         of_them = (indices[:, None] * each + torch.arange(each, device=indices.device)).flatten()
         _select(module, "weight", dimension, of_them)
         _recount(module, 1, len(of_them))
+    for layer in wiring.layers:
+        if layer in network.dropped:
+            network.dropped[layer] = network.dropped[layer]._replace(units=len(indices))
     for name in wiring.neighbours:
         norm = network.get_submodule(name)
         indices = indices.to(network.get_submodule(wiring.producers[0]).get_parameter("weight").device)

@@ -7,13 +7,15 @@ the centred A with column pivoting, the others R are regressed on it, A_R = A_S 
 W_S + C W_R; the mean of A_R - A_S C goes into the bias, or into the running mean of the batch norm that follows.
 
 Where the columns are exactly dependent the network computes the same, with two exceptions. Where a padded convolution
-follows, that mean would have to be missing in the padding, where there are no units: near borders it is wrong, unless
-it is 0, as it is for linear (not affine) dependence. And normalisation across neighbours loses those that go.
+follows, that mean would have to be missing in the padding, where there are no units: what goes into the bias is right
+on average over the positions, too small in the middle and too large at borders, unless the mean is 0, as it is for
+linear (not affine) dependence. And normalisation across neighbours loses those that go.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,7 +24,6 @@ import torch
 from torch import Tensor, nn
 
 from raydensity.models.chain import Chain, Wiring
-from raydensity.models.layers import UnsharedConv2d
 from raydensity.narrowing.excision import by_wiring, columns, keep, units
 
 CHUNK = 128  # images at a time
@@ -33,11 +34,19 @@ class Activations:
     """All that regressions among the columns of a matrix [examples, units] need, while its rows go by.
 
     Kept is the triangle of its QR decomposition with a column of ones before it, in float64: no more than
-    [units + 1, units + 1] numbers, whatever the number of examples, and as exact as the matrix itself.
+    [units + 1, units + 1] numbers, whatever the number of examples, and as exact as the matrix itself. `shape` is that
+    in which a module sees the units of one image, such as [units * positions] or [units, height, width].
     """
 
     def __init__(self, count: int) -> None:
         self._triangle = torch.zeros(0, count + 1, dtype=torch.float64)
+        self.shape: tuple[int, ...] = ()
+
+    def see(self, x: Tensor) -> None:
+        """What a module sees of further images, [batch, *shape]: every position is an example."""
+        self.shape = tuple(x.shape[1:])
+        units = self._triangle.shape[1] - 1
+        self.add(x.reshape(len(x), units, -1).mT.flatten(0, 1))
 
     def add(self, rows: Tensor) -> None:
         """Further examples [examples, units]."""
@@ -109,11 +118,10 @@ def observe(network: Chain, wiring: Wiring, images: Tensor) -> dict[str, Activat
         raise ValueError("images: at least one is needed to see which units are redundant")
     count = units(network, wiring)
     seen = {name: Activations(count) for name in wiring.consumers}
-
-    def watch(activations: Activations):
-        return lambda module, inputs: activations.add(inputs[0].reshape(len(inputs[0]), count, -1).mT.flatten(0, 1))
-
-    hooks = [network.get_submodule(name).register_forward_pre_hook(watch(own)) for name, own in seen.items()]
+    hooks = [
+        network.get_submodule(name).register_forward_pre_hook(lambda module, inputs, own=own: own.see(inputs[0]))
+        for name, own in seen.items()
+    ]
     for part in images.split(CHUNK):
         network(part)
     for hook in hooks:
@@ -146,7 +154,7 @@ def _take_over(
     combination = torch.as_tensor(scipy.linalg.lstsq(*pieces, cond=rounding)[0])
     means = torch.zeros(len(activations.means), dtype=torch.float64)
     means[gone] = activations.means[gone] - activations.means[kept] @ combination
-    constant = _answer(consumer, means.to(weight))
+    constant = _response(consumer, means.to(weight), activations.shape)
     if norm is None:
         consumer.get_parameter("bias").add_(constant)
     else:
@@ -155,10 +163,11 @@ def _take_over(
     own[kept] += torch.einsum("kg,g...->k...", combination.to(weight), own[gone])
 
 
-def _answer(consumer: nn.Module, constants: Tensor) -> Tensor:
-    """What a module adds to its outputs if each unit is everywhere higher by a constant [units]."""
-    if isinstance(consumer, UnsharedConv2d):  # each position has a bias of its own, so that borders are right as well
-        assert consumer.bias is not None
-        image = constants[:, None, None].expand(-1, *consumer.bias.shape[1:])[None]
-        return (consumer(image) - consumer(torch.zeros_like(image)))[0]
-    return torch.einsum("uco...,u->o", columns(consumer, len(constants)), constants)
+def _response(consumer: nn.Module, constants: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What a module adds to its outputs if each unit is everywhere higher by a constant [units].
+
+    Convolutions have one bias for all positions, and add less at padded borders: the mean over positions is meant.
+    """
+    raised = constants.repeat_interleave(math.prod(shape) // len(constants)).view(1, *shape)
+    response = (consumer(raised) - consumer(torch.zeros_like(raised)))[0]
+    return response.mean(dim=(1, 2)) if isinstance(consumer, nn.Conv2d) else response
