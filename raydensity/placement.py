@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from raydensity import data, models
 from raydensity.cohort import can_be_compiled
 from raydensity.evaluation import CHUNK
-from raydensity.experiment import measure_chunk
+from raydensity.measuring import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
 from raydensity.spec import (

@@ -33,6 +33,7 @@ from raydensity import mlflow_store as store
 from raydensity.cohort_picture import draw, network_label
 from raydensity.errors import one_line
 from raydensity.ledger import KINDS, SECONDS, Ledger
+from raydensity.measures.summary import unit_numbers
 from raydensity.mlflow_store import COHORT, KIND, NETWORK
 from raydensity.record import FACTORS, diverged
 
@@ -161,6 +162,7 @@ class Tracker:
         tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
         run_id = self._create(name, parent, "network", tags)
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})
+        metrics += _points(unit_numbers(row))
         for curve in CURVES:
             metrics += _curve(f"training/{curve}", row["curve_epoch"], row[f"curve_{curve}"])
         percent = [round(100 * share) for share in row["prune_removed"] or []]

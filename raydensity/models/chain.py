@@ -23,6 +23,10 @@ class Chain(nn.Module):
         """
         raise NotImplementedError
 
+    def ablated_layers(self) -> list[str]:
+        """The hidden layers whose units prunability ablates: all, where the paper leaves none out."""
+        return [name for name in self.steps() if name != "logits"]
+
     def activations(self, x: Tensor) -> dict[str, Tensor]:
         """Images [batch, ...] -> the outputs of the hidden layers."""
         outputs = {}
