@@ -291,7 +291,7 @@ def _artifacts(uri: str, study: str) -> str | None:
     return None if file is None else (file.parent / "mlruns" / study).as_uri()
 
 
-def _points(values: dict[str, float | None]) -> list[Metric]:
+def _points(values: Mapping[str, float | None]) -> list[Metric]:
     """Single values; what is not finite is left out: MLflow would show infinity as 1.8e308."""
     now = int(time.time() * 1000)
     return [Metric(key, value, now, 0) for key, value in values.items() if value is not None and math.isfinite(value)]
