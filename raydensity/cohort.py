@@ -24,12 +24,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
 from raydensity import compiled, dense, models
 from raydensity.initializers import starting_parameters
 from raydensity.losses import answers, cross_entropy, mean_cross_entropy
+from raydensity.models.chain import Chain
 from raydensity.models.mlp import DenseNetwork
 from raydensity.published_weights import Weights
 from raydensity.spec import MLP, SGD, NetworkSpec
@@ -121,16 +122,18 @@ class Cohort(Stack):
         """The layers of stacked dense networks, from parameters or tensors stacked like them."""
         return [dense.Layer(stack[f"{name}.weight"], stack[f"{name}.bias"]) for name, _ in self.model.named_children()]
 
-    def _call(self, parameters: State, buffers: State, images: Tensor) -> Tensor:
+    def _call(self, parameters: State, buffers: State, images: Tensor, dropout: State | None = None) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False):
-            return functional_call(self.model, {**parameters, **buffers}, (images,)).float()
+            return functional_call(self.model, {**parameters, **buffers}, (images, dropout)).float()
 
-    def loss_and_gradients(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_gradients(self, images: Tensor, labels: Tensor, dropout: State | None = None) -> tuple[Tensor, Tensor]:
         """One forward and backward pass in training mode, batch-norm statistics updated.
 
         images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
-        `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`.
+        `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`. `dropout` has what
+        the units of layers with dropout are multiplied by, [N, B, units] (`dropout.factors`).
         """
+        dropout = dropout or {}
         if self.compiled:
             self.gradients = {name: torch.empty_like(p) for name, p in self.parameters.items()}
             inputs = images.flatten(2).transpose(1, 2).contiguous()
@@ -147,21 +150,26 @@ class Cohort(Stack):
         self.model.train()
         if self.stacked:
             labels = self._fill(labels)
-            logits = vmap(self._call)(self.parameters, self.buffers, self._fill(images))[:, : labels.shape[1]]
+            dropout = {name: self._fill(factors) for name, factors in dropout.items()}
+            everything = self.parameters, self.buffers, self._fill(images), dropout
+            logits = vmap(self._call)(*everything)[:, : labels.shape[1]]
             losses = cross_entropy(logits, labels).mean(1)
-            gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()))
+            # What has no part in the loss, as an auxiliary head, has a gradient of zero.
+            gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()), materialize_grads=True)
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
             return losses.detach()[: self.size], (answers(logits) == labels).sum(1)[: self.size]
-        each_loss, each_correct = zip(*self._loop(images, labels), strict=True)
+        each_loss, each_correct = zip(*self._loop(images, labels, dropout), strict=True)
         return torch.stack(each_loss), torch.stack(each_correct)
 
-    def _loop(self, images: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _loop(self, images: Tensor, labels: Tensor, dropout: State) -> list[tuple[Tensor, Tensor]]:
         """Loss and number correct of one network after the other; gradients go into their rows of the stack."""
         results = []
         for gradient in self.gradients.values():
             gradient.zero_()
         for row, leaves in enumerate(self._leaves):
-            logits = self._call(leaves, {name: b[row] for name, b in self.buffers.items()}, channels_last(images[row]))
+            buffers = {name: b[row] for name, b in self.buffers.items()}
+            own = {name: factors[row] for name, factors in dropout.items()}
+            logits = self._call(leaves, buffers, channels_last(images[row]), own)
             loss = mean_cross_entropy(logits, labels[row])
             loss.backward()
             results.append((loss.detach(), (answers(logits) == labels[row]).sum()))
@@ -231,7 +239,7 @@ class Cohort(Stack):
             tuple(stack[f"{name}.bias"].detach() for name in names),
         )
 
-    def network(self, index: int) -> nn.Module:
+    def network(self, index: int) -> Chain:
         """One network as a plain module of its own, in evaluation mode and in fp32."""
         with torch.device("meta"):
             network = self._build()

@@ -12,18 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raydensity import data, models
 from raydensity.checkpoints import CURVES
 from raydensity.checkpoints import Progress as NetworkProgress
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset
-from raydensity.evaluation import evaluate, gather, right_answers
-from raydensity.initializers import starting_parameters
-from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
 from raydensity.measures.connectivity import connected, connected_nonzeros
-from raydensity.measures.overlap import overlap
+from raydensity.measuring import measured_columns
 from raydensity.models import counts
 from raydensity.models.mlp import DenseNetwork
 from raydensity.provenance import git_state
@@ -34,8 +31,6 @@ from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, NoPruning, cont
 from raydensity.training import stack_shared, train
 
 KEPT = ("kept_layer", "kept_unit", "kept_input", "kept_value")
-MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
-MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def run_cohort(
         pruned = _pruning_columns(cohort, dataset, validation, specs[0])
         seconds["seconds_pruning"] = time.monotonic() - clock
         clock = time.monotonic()
-        measured = _measured_columns(cohort, dataset, validation, own, published)
+        measured = measured_columns(cohort, dataset, validation, own, published)
         seconds["seconds_measuring"] = time.monotonic() - clock
         for index, weights, pruning, measures in zip(alive, kept, pruned, measured, strict=True):
             rows[index] |= weights | pruning | measures
@@ -233,70 +228,3 @@ def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec:
         }
         for index in range(cohort.size)
     ]
-
-
-def _measured_columns(
-    cohort: Cohort,
-    dataset: Dataset,
-    validation: Tensor,
-    specs: Sequence[NetworkSpec],
-    published: Mapping[str, Weights] | None,
-) -> list[dict[str, Any]]:
-    preprocessing, wanted, device = specs[0].preprocessing, specs[0].measures, cohort.device
-    rows: list[dict[str, Any]] = [{} for _ in specs]
-    if dataset.description.test_size:
-        everything = torch.arange(dataset.description.test_size, device=device).expand(cohort.size, -1)
-        tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
-        for row, loss, accuracy in zip(rows, tested.loss.tolist(), tested.accuracy.tolist(), strict=True):
-            row |= {"test_loss": loss, "test_accuracy": accuracy}
-    if "correctness" in wanted:
-        answers = right_answers(cohort, dataset, validation, preprocessing).cpu().numpy()
-        for row, own in zip(rows, answers, strict=True):
-            row["correctness"] = np.packbits(own).tobytes()
-    for index, (row, spec) in enumerate(zip(rows, specs, strict=True)):
-        if "overlap" in wanted:
-            initial = starting_parameters(cohort.shapes, spec, published or {})
-            row["overlap"] = [
-                {"layer": name.removesuffix(".weight"), **overlap(initial[name].to(device), trained)._asdict()}
-                for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())
-            ]
-        if "activations" in wanted:
-            network = cohort.network(index)
-            row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
-    return rows
-
-
-def measure_chunk(largest: int) -> int:
-    """Images to measure at a time in a network whose largest hidden layer gives `largest` numbers an image."""
-    return max(1, min(MEASURE_CHUNK, MEASURE_NUMBERS // largest))
-
-
-@torch.no_grad()
-def _activation_rows(
-    network: nn.Module, dataset: Dataset, validation: Tensor, preprocessing: str
-) -> list[dict[str, Any]]:
-    """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is the mean of its map."""
-    hoyer: dict[str, list[Tensor]] = {}
-    sums: dict[str, Tensor] = {}
-    first, _ = gather(dataset, validation[None, :1], preprocessing)
-    largest = max(output.numel() for output in network.activations(first[0]).values())  # type: ignore[operator]
-    for part in validation.split(measure_chunk(largest)):
-        images, labels = gather(dataset, part[None], preprocessing)
-        for layer, output in network.activations(images[0]).items():  # type: ignore[operator]
-            hoyer.setdefault(layer, []).append(hoyer_sparsity(output.flatten(1)))
-            units = output.flatten(2).mean(2) if output.ndim == 4 else output
-            own = class_sums(units, labels[0], classes=dataset.description.classes)
-            sums[layer] = sums[layer] + own if layer in sums else own
-    rows = []
-    for layer, total in sums.items():
-        selective = class_selectivity(total, dataset.train_labels[validation])
-        rows.append(
-            {
-                "layer": layer,
-                "units": total.shape[1],
-                "hoyer": torch.cat(hoyer[layer]).nanmean().item(),
-                "selectivity": selective.plain.mean().item(),
-                "selectivity_normalized": selective.normalized.mean().item(),
-            }
-        )
-    return rows

@@ -94,14 +94,14 @@ class StackedOptimizer:
                 if index == 0 and self.cohort.rows > self.cohort.size:
                     stacked[1].copy_(stacked[0])
 
-    def train(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    def train(self, images: Tensor, labels: Tensor, number: int, dropout: State | None = None) -> tuple[Tensor, Tensor]:
         """One step of training on images [N, B, ...] and labels [N, B]; `number` counts the steps from 1.
 
-        Returns mean loss [N] and number correct [N] before the step.
+        `dropout` is as in `Cohort.loss_and_gradients`. Returns mean loss [N] and number correct [N] before the step.
         """
         if self.descends:
             return self.cohort.descend(images, labels, self._row_rates)
-        result = self.cohort.loss_and_gradients(images, labels)
+        result = self.cohort.loss_and_gradients(images, labels, dropout)
         self.step(number)
         return result
 

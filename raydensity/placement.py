@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from raydensity import data, models
+from raydensity import data, measuring_costs, models
 from raydensity.cohort import can_be_compiled
 from raydensity.evaluation import CHUNK
-from raydensity.experiment import measure_chunk
+from raydensity.measuring import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
+from raydensity.models.positions import ran
 from raydensity.pruning.at_initialization import scored_together
 from raydensity.spec import (
     MLP,
@@ -168,7 +168,7 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     evaluations = 1 if isinstance(training.stopping, LastEpoch) else training.max_epochs
     evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
     rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
-    seconds = counted.flops * (3 * steps * training.batch_size + evaluated) / rate
+    seconds = (counted.flops * (3 * steps * training.batch_size + evaluated) + measuring_costs.flops(spec)) / rate
     own, shared = _memory(spec, counted, stacked=stacked)
     shared += CONTEXT if device == "gpu" else 0
     # The kept weights, the current ones, and the optimiser's state.
@@ -191,6 +191,7 @@ def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     seconds = per_image * (steps * training.batch_size + evaluated / 3)
     seconds += COMPILED_NETWORK_SECONDS * (METHOD_FACTOR if spec.sparsity is not None else 1)
     seconds += SCORE_SECONDS * score_passes(spec) * counted.parameters
+    seconds += measuring_costs.flops(spec) / FLOPS["cpu"]
     own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * spec.total_epochs + RECORD_BYTES
     shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3 + _scoring(spec, counted)
     checkpoint = 4 * counted.parameters * 4
@@ -304,7 +305,8 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     ranking = SORT_NUMBERS * counted.largest_layer
     if isinstance(spec.pruning, GlobalMagnitudePruning):
         ranking = (SORT_NUMBERS + 2) * counted.weights  # the magnitudes of all layers, and those put together
-    measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
+    maps = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
+    measuring = maps + measuring_costs.bytes_needed(spec) / 4
     # Measuring comes after training, but the allocator has not given back what many small maps took.
     shared = max(ranking, measuring + (0 if stacked else passing), _scoring(spec, counted) / 4 if stacked else 0)
     dataset = (known.train_size + known.test_size) * (pixels + 8)  # bytes of pixels, and a label in int64
@@ -401,7 +403,7 @@ def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
     known = data.describe(dataset)
     with torch.device("meta"):
         model = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
-    positions = _positions(dataset, architecture.model_copy(update={"width": 1.0}))
+    positions = {name: count for step in ran(dataset, architecture).values() for name, count in step.layers.items()}
     flops = produced = largest_layer = largest_output = 0
     for name, module in model.named_modules():
         if name in positions:
@@ -418,24 +420,3 @@ def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
     parameters = sum(p.numel() for p in model.parameters())
     weights = weight_count(model)
     return Counted(flops, parameters, weights, produced, largest_layer, largest_output)
-
-
-@cache
-def _positions(dataset: AnyDataset, architecture: Architecture) -> dict[str, int]:
-    """At how many positions of an image each layer with weights stands, by name: the same at every width."""
-    known = data.describe(dataset)
-    model = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
-    positions: dict[str, int] = {}
-
-    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            positions[name] = output.shape[2:].numel()
-
-        return hook
-
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | UnsharedConv2d):
-            module.register_forward_hook(note(name))
-    with torch.no_grad():
-        model(torch.zeros(1, *known.input_shape))
-    return positions

@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raydensity import models
+from raydensity.models.chain import Chain
 
 ALIGNMENT = 16  # float32 numbers in 64 bytes
 
@@ -30,7 +31,7 @@ class Stack:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Chain,
         *,
         shapes: dict[str, tuple[int, ...]],
         size: int,

@@ -33,6 +33,7 @@ from raydensity import mlflow_store as store
 from raydensity.cohort_picture import draw, network_label
 from raydensity.errors import one_line
 from raydensity.ledger import KINDS, SECONDS, Ledger
+from raydensity.measures.summary import unit_numbers
 from raydensity.mlflow_store import COHORT, KIND, NETWORK
 from raydensity.record import FACTORS, diverged
 
@@ -161,6 +162,7 @@ class Tracker:
         tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
         run_id = self._create(name, parent, "network", tags)
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})
+        metrics += _points(unit_numbers(row))
         for curve in CURVES:
             metrics += _curve(f"training/{curve}", row["curve_epoch"], row[f"curve_{curve}"])
         percent = [round(100 * share) for share in row["prune_removed"] or []]
@@ -289,7 +291,7 @@ def _artifacts(uri: str, study: str) -> str | None:
     return None if file is None else (file.parent / "mlruns" / study).as_uri()
 
 
-def _points(values: dict[str, float | None]) -> list[Metric]:
+def _points(values: Mapping[str, float | None]) -> list[Metric]:
     """Single values; what is not finite is left out: MLflow would show infinity as 1.8e308."""
     now = int(time.time() * 1000)
     return [Metric(key, value, now, 0) for key, value in values.items() if value is not None and math.isfinite(value)]

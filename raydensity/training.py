@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from raydensity import checkpoints
+from raydensity import checkpoints, dropout
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
@@ -184,7 +184,7 @@ class _Run:
             stop = self._next_stop(before)
             if self.method and self.method.replaces_steps and self.method.is_event(before + stop):
                 images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
-                loss, right = self.cohort.loss_and_gradients(images, labels)
+                loss, right = self.cohort.loss_and_gradients(images, labels, self._dropout())
                 self.method.act(before + stop)
             else:
                 loss, right = self._train_steps(orders, order, stop)
@@ -212,12 +212,24 @@ class _Run:
         if not self.cohort.compiled:
             images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
             number = self.specs[0].place(self.epoch)[1] * self.steps + stop
-            return self.optimizer.train(images, labels, number)
+            return self.optimizer.train(images, labels, number, self._dropout())
         part = orders[:, self.step : stop]
         images, labels = gather(self.dataset, part.flatten(1), self.preprocessing)
         return self.optimizer.train_compiled(
             images.view(*part.shape, *images.shape[2:]), labels.view(part.shape), order
         )
+
+    def _dropout(self) -> State:
+        """What the units of layers with dropout are multiplied by in the next step, [N, B, units] by layer."""
+        seeds = [self.specs[index].order_seed for index in self.members]
+        drawn = dropout.factors(
+            self.cohort.model.dropped,
+            seeds,
+            epoch=self.epoch + 1,
+            step=self.step,
+            batch_size=self.training.batch_size,
+        )
+        return {layer: factors.to(self.cohort.device) for layer, factors in drawn.items()}
 
     def _judge(self, row: int, one: Progress, values: dict[str, float]) -> None:
         """Add an epoch to one network's curves and decide whether it is done, and which weights it keeps."""

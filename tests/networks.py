@@ -7,11 +7,13 @@ from raydensity.spec import (
     SGD,
     Adagrad,
     Adam,
+    AlexNet,
     Architecture,
     Conv2,
     NetworkSpec,
     Optimizer,
     ResNet,
+    ResNet56,
     StoppingRule,
     Training,
     ValidationMinimum,
@@ -22,6 +24,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "conv2": Conv2(width=0.1),
     "conv2-unshared": Conv2(width=0.1, unshared=True),
     "resnet": ResNet(width=0.1),
+    "alexnet": AlexNet(width=0.05, dropout=0.5),
+    "resnet56": ResNet56(width=0.0625),
 }
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": SGD(learning_rate=0.1),

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from networks import ARCHITECTURES, network
 
-from raydensity import models
+from raydensity import dropout, models
 from raydensity.cohort import Cohort
 from raydensity.optimizers import StackedOptimizer
-from raydensity.spec import MLP, SGD, Adagrad, Adam
+from raydensity.spec import MLP, SGD, Adagrad, Adam, InceptionV3, ResNet18, ResNet56
 
 SHAPE = {"input_shape": (1, 8, 8), "classes": 10}
 REFERENCES = {
@@ -27,6 +27,11 @@ def batches(networks, steps, seed=0, size=16):
     return images, torch.randint(0, 10, (steps, networks, size), generator=source)
 
 
+def dropped_units(cohort, specs, step, *, batch_size=16):
+    seeds = [spec.order_seed for spec in specs]
+    return dropout.factors(cohort.model.dropped, seeds, epoch=1, step=step, batch_size=batch_size)
+
+
 def plain_network(cohort, index, architecture):
     plain = models.build(architecture, **SHAPE)
     plain.load_state_dict(cohort.state(index))
@@ -34,7 +39,7 @@ def plain_network(cohort, index, architecture):
 
 
 @pytest.mark.parametrize("optimizer", REFERENCES)
-@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet", "alexnet"])
 def test_cohort_equals_single_plain_networks(architecture, optimizer):
     rule, reference = REFERENCES[optimizer]
     specs = [network(architecture, rule, init_seed=seed) for seed in range(3)]
@@ -43,9 +48,10 @@ def test_cohort_equals_single_plain_networks(architecture, optimizer):
     plain = [plain_network(cohort, index, specs[0].architecture) for index in range(3)]
     theirs = [reference(one.parameters()) for one in plain]
     for number, (images, labels) in enumerate(zip(*batches(3, 6), strict=True), start=1):
-        losses, correct = ours.train(images, labels, number)
+        factors = dropped_units(cohort, specs, number)
+        losses, correct = ours.train(images, labels, number, factors)
         for index, (one, rule_of_one) in enumerate(zip(plain, theirs, strict=True)):
-            logits = one(images[index])
+            logits = one(images[index], {layer: every[index] for layer, every in factors.items()})
             loss = F.cross_entropy(logits, labels[index])
             rule_of_one.zero_grad()
             loss.backward()
@@ -63,7 +69,7 @@ def trained_states(specs, images, labels):
     cohort = Cohort(specs, **SHAPE)
     optimizer = StackedOptimizer(cohort, specs)
     for number, (x, y) in enumerate(zip(images, labels, strict=True), start=1):
-        optimizer.train(x, y, number)
+        optimizer.train(x, y, number, dropped_units(cohort, specs, number, batch_size=y.shape[1]))
     return [cohort.state(index) for index in range(cohort.size)], cohort.logits(images[0])
 
 
@@ -73,11 +79,22 @@ WIDE_AND_NARROW = [MLP(width=width) for width in (0.1, 0.37, 1, 2)]
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
 @pytest.mark.parametrize(
     "architecture",
-    [*WIDE_AND_NARROW, ARCHITECTURES["conv2"], ARCHITECTURES["resnet"]],
+    [*WIDE_AND_NARROW, ARCHITECTURES["conv2"], ARCHITECTURES["resnet"], ARCHITECTURES["alexnet"]],
     ids=lambda a: f"{a.name}-{a.width:g}",
 )
 def test_packing_does_not_change_a_bit(architecture, optimizer):
-    packings_agree([network(architecture, optimizer, init_seed=seed) for seed in range(7)])
+    packings_agree([network(architecture, optimizer, init_seed=seed, order_seed=seed) for seed in range(7)])
+
+
+def test_nor_does_it_in_a_deep_network_with_batch_norm():
+    specs = [network("resnet56", "momentum", init_seed=seed) for seed in range(3)]
+    images, labels = batches(3, 2)
+    together, logits = trained_states(specs, images, labels)
+    for part in ([2], [1, 0]):
+        apart, own_logits = trained_states([specs[i] for i in part], images[:, part], labels[:, part])
+        for row, index in enumerate(part):
+            assert all(torch.equal(apart[row][name], together[index][name]) for name in apart[row])
+            assert torch.equal(own_logits[row], logits[index])
 
 
 @pytest.mark.parametrize("size", [1, 25])
@@ -104,7 +121,7 @@ def packings_agree(specs, size=16):
             assert torch.equal(own_logits[row], logits[index])
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet", "alexnet"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stack_and_loop_agree(architecture, precision):
     """Batched (written out, or by vmap as on a GPU, batch norm included) against one network after the other."""
@@ -112,7 +129,8 @@ def test_stack_and_loop_agree(architecture, precision):
     specs = [network(architecture, init_seed=s).model_copy(update={"training": training}) for s in range(3)]
     images, labels = (part[0] for part in batches(3, 1))
     stack, loop = (Cohort(specs, stacked=stacked, **SHAPE) for stacked in (True, False))
-    results = [cohort.loss_and_gradients(images, labels) for cohort in (stack, loop)]
+    factors = dropped_units(loop, specs, 1)
+    results = [cohort.loss_and_gradients(images, labels, factors) for cohort in (stack, loop)]
     tolerance = 2e-4 if precision == "fp32" else 0.05
     torch.testing.assert_close(results[0][0], results[1][0], rtol=tolerance, atol=tolerance)
     for name in stack.shapes:
@@ -124,6 +142,26 @@ def test_stack_and_loop_agree(architecture, precision):
     for name, buffer in stack.buffers.items():
         torch.testing.assert_close(buffer[:3], loop.buffers[name], rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(stack.logits(images), loop.logits(images), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "side"), [(ResNet56(width=0.125), 8), (ResNet18(width=0.05), 32), (InceptionV3(width=0.05), 75)]
+)
+def test_stack_and_loop_agree_in_deep_networks(architecture, side):
+    specs = [network(architecture, init_seed=seed) for seed in range(2)]
+    source = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 8, 3, side, side, generator=source)
+    labels = torch.randint(0, 10, (2, 8), generator=source)
+    shape = {"input_shape": (3, side, side), "classes": 10}
+    stack, loop = (Cohort(specs, stacked=stacked, **shape) for stacked in (True, False))
+    factors = dropped_units(loop, specs, 1, batch_size=8)
+    losses = [cohort.loss_and_gradients(images, labels, factors)[0] for cohort in (stack, loop)]
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-3)
+    for name in loop.shapes:  # batch norm over 8 numbers magnifies what fp32 rounds, layer after layer
+        ours, theirs = (cohort.weights(name, cohort.gradients[name]) for cohort in (stack, loop))
+        assert (ours - theirs).norm() <= 0.05 * theirs.norm() + 1e-3
+    for name, buffer in stack.buffers.items():
+        torch.testing.assert_close(buffer, loop.buffers[name], rtol=1e-3, atol=1e-3)
 
 
 def test_bf16_differs_from_fp32_and_stays_near():

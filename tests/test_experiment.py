@@ -9,18 +9,8 @@ import pytest
 import torch
 from networks import network
 
-from raydensity import data, experiment
-from raydensity.cohort import Cohort
-from raydensity.experiment import (
-    MEASURE_CHUNK,
-    MEASURE_NUMBERS,
-    Progress,
-    _activation_rows,
-    _trained_cohort,
-    cohort_id,
-    measure_chunk,
-    run_cohort,
-)
+from raydensity import data
+from raydensity.experiment import Progress, _trained_cohort, cohort_id, run_cohort
 from raydensity.record import SCHEMA
 from raydensity.spec import SGD, NetworkSpec
 from raydensity.training import train
@@ -79,20 +69,6 @@ def test_what_networks_kept_is_let_go_once_it_is_in_the_stack():
     cohort = _trained_cohort(specs, trained, digits, "cpu")
     assert [one.kept for one in trained] == [None, None]
     assert all(torch.equal(value, cohort.state(1)[name]) for name, value in kept.items())
-
-
-def test_fewer_images_are_measured_at_a_time_where_their_maps_are_large(monkeypatch):
-    assert measure_chunk(1000) == MEASURE_CHUNK
-    assert 1 < measure_chunk(128 * 32 * 32) < 64
-    assert measure_chunk(2 * MEASURE_NUMBERS) == 1
-    digits = data.load("digits")
-    validation = data.split(digits, 0)[1]
-    net = Cohort([network("resnet")], input_shape=(1, 8, 8), classes=10).network(0)
-    whole = _activation_rows(net, digits, validation, "unit")
-    monkeypatch.setattr(experiment, "MEASURE_NUMBERS", 2**13)
-    for one, other in zip(whole, _activation_rows(net, digits, validation, "unit"), strict=True):
-        assert one.pop("layer") == other.pop("layer")
-        assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_the_engine_needs_neither_ray_nor_mlflow():

@@ -63,6 +63,20 @@ def test_curves_by_epoch_and_by_percent(tracked):
     assert run.data.metrics["test_accuracy"] == row["test_accuracy"]
 
 
+def test_units_are_shown_by_layer(tmp_path, ledger):
+    curve = {"layer": "all", "by_position": False, "removed": [0.0, 0.5, 1.0]}
+    curves = [[1.0, 0.6, 0.1], [1.0, 0.8, 0.4]]
+    table = cohort_of(
+        prunability=[{**curve, "repeat": repeat, "unchanged": own} for repeat, own in enumerate(curves)],
+        redundancy=[{"layer": "fc1", "repeat": 0, "rows": 100, "eigenvalues": [0.0, 0.0, 1.0, 9.0]}],
+    ).slice(0, 1)  # fmt: skip
+    uri = new_store(tmp_path)
+    opened(uri, table).track(ledger.write(table), table)
+    metrics = runs(uri, "network")[0].data.metrics
+    assert metrics["prunability/all"] == pytest.approx(0.5)  # the better of two orders, at the paper's tolerance
+    assert metrics["redundancy/fc1"] == metrics["redundancy/all"] == pytest.approx(0.75)
+
+
 def test_a_cohort_of_any_size_says_what_it_holds(tmp_path):
     uri = new_store(tmp_path)
     ids = [f"{number:020x}" for number in range(501)]

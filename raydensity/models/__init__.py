@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+
 from torch import Tensor, nn
 
-from raydensity.models import conv2, mlp, resnet
-from raydensity.spec import MLP, Architecture, Conv2, ResNet
+from raydensity.models import alexnet, mlp
+from raydensity.models.chain import Chain
+from raydensity.spec import MLP, AlexNet, Architecture
 
-__all__ = ["build", "is_prunable", "prunable"]
+__all__ = ["build", "initial_biases", "is_prunable", "prunable"]
 
 
-def build(
-    architecture: Architecture, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1
-) -> nn.Module:
+def build(architecture: Architecture, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> Chain:
     """The architecture for images of `input_shape` (channels, height, width; of dense networks any shape).
 
     `classes` is how many logits it answers with.
 
     `unit_multiple` rounds the hidden units of a dense network up, for cohorts that pad; others ignore it. Works under
     `torch.device("meta")`. Raises ValueError where the width leaves a layer empty, and for
-    convolutions over what is no image.
+    convolutions over what is no image, or too small a one.
     """
     if isinstance(architecture, MLP):
         return mlp.build(architecture, input_shape=input_shape, classes=classes, unit_multiple=unit_multiple)
     if len(input_shape) != 3:
         raise ValueError(f"architecture: {architecture.name} needs images, and each datum has shape {input_shape}")
-    if isinstance(architecture, Conv2):
-        return conv2.build(architecture, input_shape=input_shape, classes=classes)
-    assert isinstance(architecture, ResNet)
-    return resnet.build(architecture, input_shape=input_shape, classes=classes)
+    # By its name, and only the one asked for: torchvision, which some use, takes seconds to import.
+    module = import_module(f"raydensity.models.{architecture.name}")
+    network: Chain = module.build(architecture, input_shape=input_shape, classes=classes)
+    return network
+
+
+def initial_biases(architecture: Architecture) -> Mapping[str, float]:
+    """The biases that do not start at zero, by parameter name."""
+    return alexnet.AlexNetwork.biases if isinstance(architecture, AlexNet) else {}
 
 
 def is_prunable(name: str, shape: tuple[int, ...]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import nn
 
-from raydensity.models.chain import Chain, Step
+from raydensity.models.chain import Chain, Step, Wiring
 from raydensity.models.layers import UnsharedConv2d, scaled
 from raydensity.spec import Conv2
 
@@ -37,6 +39,11 @@ class Conv2Network(Chain):
             "fc2": lambda x: F.relu(self.fc2(x)),
             "logits": self.proj,
         }
+
+    def wiring(self) -> list[Wiring]:
+        """Each layer is seen by the next; fc1 sees a filter of conv2 at all pooled positions."""
+        names = [name for name, _ in self.named_children()]
+        return [Wiring([layer], [layer], {following: None}) for layer, following in pairwise(names)]
 
 
 def build(architecture: Conv2, *, input_shape: tuple[int, int, int], classes: int) -> Conv2Network:

@@ -1,12 +1,16 @@
-"""Layers that torch lacks, and the rounding of widths."""
+"""Layers that torch lacks, activation functions by name, and the rounding of widths."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from raydensity.spec import Activation
 
 
 def scaled(default: int, width: float, layer: str) -> int:
@@ -43,3 +47,21 @@ class UnsharedConv2d(nn.Module):
         out = torch.bmm(self.weight, patches.permute(2, 1, 0))  # [positions, out, batch]
         out = out.permute(2, 1, 0).reshape(batch, -1, height, width)
         return out if self.bias is None else out + self.bias
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "leaky_relu": partial(F.leaky_relu, negative_slope=0.2),  # TensorFlow's slope
+    "elu": F.elu,
+    "selu": F.selu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+
+
+def max_pool_same(x: Tensor) -> Tensor:
+    """3x3 max-pool with stride 2 as TensorFlow's SAME: [batch, channels, h, w] -> [batch, channels, ceil(h/2), ...].
+
+    Maps of even size are padded after the last row and column alone, which is what torch calls ceil mode.
+    """
+    return F.max_pool2d(x, 3, stride=2, padding=(x.shape[2] % 2, x.shape[3] % 2), ceil_mode=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil, prod
 
 import torch.nn.functional as F
 from torch import nn
 
-from raydensity.models.chain import Chain, Step
+from raydensity.models.chain import Chain, Step, Wiring
 from raydensity.models.layers import scaled
 from raydensity.spec import MLP
 
@@ -30,6 +31,11 @@ class DenseNetwork(Chain):
 
         hidden = {name: dense(layer) for name, layer in self.named_children() if name != "proj"}
         return {**hidden, "logits": self.proj}
+
+    def wiring(self) -> list[Wiring]:
+        """Each layer is seen by the next."""
+        names = [name for name, _ in self.named_children()]
+        return [Wiring([layer], [layer], {following: None}) for layer, following in pairwise(names)]
 
 
 def build(architecture: MLP, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> DenseNetwork:

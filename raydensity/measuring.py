@@ -1,0 +1,148 @@
+"""What is measured of a trained cohort: the columns of the record that its specs ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from raydensity.cohort import Cohort, channels_last
+from raydensity.data import Dataset, normalize
+from raydensity.evaluation import evaluate, gather, right_answers
+from raydensity.initializers import starting_parameters
+from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
+from raydensity.measures.correlation import correlation
+from raydensity.measures.covariance import covariances
+from raydensity.measures.overlap import overlap
+from raydensity.measures.prunability import prunability
+from raydensity.measures.redundancy import redundancy
+from raydensity.models.chain import Chain
+from raydensity.published_weights import Weights
+from raydensity.spec import NetworkSpec
+
+MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
+MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
+PER_NETWORK = {"activations", "prunability", "prunability_by_position", "redundancy", "correlation"}
+
+
+def measured_columns(
+    cohort: Cohort,
+    dataset: Dataset,
+    validation: Tensor,
+    specs: Sequence[NetworkSpec],
+    published: Mapping[str, Weights] | None,
+) -> list[dict[str, Any]]:
+    """One row a network: what it answers to test images, and its measures. validation [N, V] indexes the training file.
+
+    Measures look at one network at a time, in fp32: their products are large enough by themselves, and nothing depends
+    on the packing.
+    """
+    preprocessing, wanted, device = specs[0].preprocessing, specs[0].measures, cohort.device
+    rows: list[dict[str, Any]] = [{} for _ in specs]
+    if dataset.description.test_size:
+        everything = torch.arange(dataset.description.test_size, device=device).expand(cohort.size, -1)
+        tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
+        for row, loss, accuracy in zip(rows, tested.loss.tolist(), tested.accuracy.tolist(), strict=True):
+            row |= {"test_loss": loss, "test_accuracy": accuracy}
+    if "correctness" in wanted:
+        answers = right_answers(cohort, dataset, validation, preprocessing).cpu().numpy()
+        for row, own in zip(rows, answers, strict=True):
+            row["correctness"] = np.packbits(own).tobytes()
+    for index, (row, spec) in enumerate(zip(rows, specs, strict=True)):
+        if "overlap" in wanted:
+            initial = starting_parameters(cohort.shapes, spec, published or {})
+            row["overlap"] = [
+                {"layer": name.removesuffix(".weight"), **overlap(initial[name].to(device), trained)._asdict()}
+                for name, trained in ((name, cohort.weights(name)[index]) for name in cohort.prunable())
+            ]
+        if PER_NETWORK.isdisjoint(wanted):
+            continue
+        network = cohort.network(index)
+        assert isinstance(network, Chain)
+        if "activations" in wanted:
+            row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
+        images = _Images(network, dataset, validation[index], preprocessing, maps_last=cohort.looped)
+        row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
+    return rows
+
+
+def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, seed: int) -> dict[str, Any]:
+    """Prunability, redundancy and correlation of one network's units, as far as they are wanted."""
+    columns: dict[str, Any] = {}
+    ways = {"prunability": False, "prunability_by_position": True}
+    curves = [prunability(network, images, seed=seed, by_position=ways[way]) for way in ways if way in wanted]
+    if curves:
+        columns["prunability"] = [curve._asdict() for each in curves for curve in each]
+    if {"redundancy", "correlation"}.isdisjoint(wanted):
+        return columns
+    found = covariances(network, images, count=len(images), seed=seed)
+    if "redundancy" in wanted:
+        columns["redundancy"] = [spectrum._asdict() for spectrum in redundancy(found)]
+    if "correlation" in wanted:
+        columns["correlation"] = [own._asdict() for own in correlation(found)]
+    return columns
+
+
+class _Images:
+    """The test images as a network sees them, some at a time; validation images where the data set has no others."""
+
+    def __init__(
+        self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str, *, maps_last: bool
+    ) -> None:
+        tested = dataset.description.test_size > 0
+        self.images = dataset.test_images if tested else dataset.train_images
+        self.chosen = None if tested else validation
+        self.dataset, self.preprocessing, self.maps_last = dataset, preprocessing, maps_last
+        self.at_a_time = _at_a_time(network, normalize(dataset, self.images[:1], preprocessing))
+
+    def __len__(self) -> int:
+        return len(self.images) if self.chosen is None else len(self.chosen)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self), self.at_a_time):
+            part = slice(start, start + self.at_a_time)
+            raw = self.images[part] if self.chosen is None else self.images[self.chosen[part]]
+            images = normalize(self.dataset, raw, self.preprocessing)
+            yield channels_last(images) if self.maps_last else images
+
+
+def measure_chunk(largest: int) -> int:
+    """Images to measure at a time in a network whose largest hidden layer gives `largest` numbers an image."""
+    return max(1, min(MEASURE_CHUNK, MEASURE_NUMBERS // largest))
+
+
+@torch.no_grad()
+def _at_a_time(network: Chain, image: Tensor) -> int:
+    """`measure_chunk` of a network, which sees the image [1, ...]."""
+    return measure_chunk(max(output.numel() for output in network.activations(image).values()))
+
+
+@torch.no_grad()
+def _activation_rows(network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str) -> list[dict[str, Any]]:
+    """Hoyer sparsity and class selectivity of each hidden layer; a convolution's unit is the mean of its map."""
+    hoyer: dict[str, list[Tensor]] = {}
+    sums: dict[str, Tensor] = {}
+    first, _ = gather(dataset, validation[None, :1], preprocessing)
+    for part in validation.split(_at_a_time(network, first[0])):
+        images, labels = gather(dataset, part[None], preprocessing)
+        for layer, output in network.activations(images[0]).items():
+            hoyer.setdefault(layer, []).append(hoyer_sparsity(output.flatten(1)))
+            units = output.flatten(2).mean(2) if output.ndim == 4 else output
+            own = class_sums(units, labels[0], classes=dataset.description.classes)
+            sums[layer] = sums[layer] + own if layer in sums else own
+    rows = []
+    for layer, total in sums.items():
+        selective = class_selectivity(total, dataset.train_labels[validation])
+        rows.append(
+            {
+                "layer": layer,
+                "units": total.shape[1],
+                "hoyer": torch.cat(hoyer[layer]).nanmean().item(),
+                "selectivity": selective.plain.mean().item(),
+                "selectivity_normalized": selective.normalized.mean().item(),
+            }
+        )
+    return rows

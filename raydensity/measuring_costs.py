@@ -1,0 +1,117 @@
+"""What measuring the units of a network takes: arithmetic and memory, counted."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from raydensity import data, models
+from raydensity.measures import covariance, prunability
+from raydensity.models.chain import Chain
+from raydensity.models.layers import UnsharedConv2d
+from raydensity.models.positions import ran
+from raydensity.spec import AnyDataset, Architecture, NetworkSpec
+
+COVARIANCE = {"redundancy", "correlation"}
+WAYS = ("prunability", "prunability_by_position")
+EIGENVALUE_FLOPS = 3  # for each unit to the third: rough
+SQUARES = 4  # matrices of the largest layer, in float64, that are there while covariances are merged and taken apart
+
+
+class Layer(NamedTuple):
+    """A step of a network, the last its logits: arithmetic of one image, units, and positions of each."""
+
+    name: str
+    flops: int
+    units: int
+    positions: int
+
+
+def flops(spec: NetworkSpec) -> float:
+    """Arithmetic that the measures of a network's units take, at most: convolutions leave out much of it."""
+    known = data.describe(spec.dataset)
+    images = known.test_size or known.judged_size
+    steps = layers(spec.dataset, spec.architecture)
+    whole = sum(step.flops for step in steps)
+    total = 0.0
+    ways = sum(way in spec.measures for way in WAYS)
+    if ways:
+        after = dict(zip((step.name for step in steps), _after(steps), strict=True))
+        ablated = _ablated(spec.dataset, spec.architecture)
+        ablations = prunability.REPEATS * prunability.PARTLY
+        total += ways * images * (whole + ablations * sum(after[name] for name in (ablated[0], *ablated)))
+    if COVARIANCE & set(spec.measures):
+        total += images * whole
+        for step in steps[:-1]:
+            examples, repeats = _examples(images, step)
+            total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
+    return total
+
+
+def bytes_needed(spec: NetworkSpec) -> float:
+    """Memory that they take beside the outputs of the layers."""
+    known = data.describe(spec.dataset)
+    images = known.test_size or known.judged_size
+    hidden = layers(spec.dataset, spec.architecture)[:-1]
+    of_ablations = of_covariances = 0
+    if any(way in spec.measures for way in WAYS):
+        by_position = "prunability_by_position" in spec.measures
+        masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)
+        of_ablations = 4 * masked * prunability.REPEATS * len(prunability.SHARES)
+    if COVARIANCE & set(spec.measures):
+        for step in hidden:
+            _, repeats = _examples(images, step)
+            of_covariances += repeats * (8 * step.units**2 + 2 * 4 * covariance.BLOCK * step.units)
+        of_covariances += SQUARES * 8 * max(step.units for step in hidden) ** 2
+    return max(of_ablations, of_covariances)
+
+
+@cache
+def layers(dataset: AnyDataset, architecture: Architecture) -> tuple[Layer, ...]:
+    """The steps of a network, in order. It need not run, and may be too large for that."""
+    modules = dict(_network(dataset, architecture).named_modules())
+    narrow = dict(_network(dataset, architecture.model_copy(update={"width": 1.0})).named_modules())
+    found = []
+    for name, step in ran(dataset, architecture).items():
+        flops = 0
+        for layer, positions in step.layers.items():
+            module = modules[layer]
+            once = isinstance(module, UnsharedConv2d)  # has its weights once for each position already
+            flops += 2 * module.get_parameter("weight").numel() * (1 if once else positions)
+        wider = _outputs(modules[layer]) / _outputs(narrow[layer])  # as the last layer of the step
+        found.append(Layer(name, flops, round(step.units * wider), step.positions))
+    return tuple(found)
+
+
+def _outputs(module: nn.Module) -> int:
+    return module.get_parameter("weight").shape[1 if isinstance(module, UnsharedConv2d) else 0]
+
+
+@cache
+def _ablated(dataset: AnyDataset, architecture: Architecture) -> list[str]:
+    return _network(dataset, architecture).ablated_layers()
+
+
+def _network(dataset: AnyDataset, architecture: Architecture) -> Chain:
+    known = data.describe(dataset)
+    with torch.device("meta"):
+        network = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
+    assert isinstance(network, Chain)
+    return network
+
+
+def _after(steps: tuple[Layer, ...]) -> list[int]:
+    """Arithmetic of all that follows each step."""
+    return list(accumulate((step.flops for step in reversed(steps[1:])), initial=0))[::-1]
+
+
+def _examples(images: int, step: Layer) -> tuple[int, int]:
+    """Examples of a layer that are taken at a time, and how many times."""
+    examples = images * step.positions
+    if examples <= covariance.MOST_EXAMPLES:
+        return examples, 1
+    return covariance.MOST_EXAMPLES, covariance.REPEATS

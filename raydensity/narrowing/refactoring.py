@@ -1,0 +1,173 @@
+"""Removing redundant units: what is a linear combination of others goes, and their outgoing weights take it over.
+
+Frivolous Units, sections 3 and 4, whose algorithm is in an appendix that could not be had; this one is the
+specification's (b.9). A = [examples, units] are the activations of a layer as the next one sees them, after pooling and
+normalisation; every position of a feature map is an example. A basis S of the units is chosen by QR decomposition of
+the centred A with column pivoting, the others R are regressed on it, A_R = A_S C, and the weights that see S become
+W_S + C W_R; the mean of A_R - A_S C goes into the bias, or into the running mean of the batch norm that follows.
+
+Where the columns are exactly dependent the network computes the same, with two exceptions. Where a padded convolution
+follows, that mean would have to be missing in the padding, where there are no units: what goes into the bias is right
+on average over the positions, too small in the middle and too large at borders, unless the mean is 0, as it is for
+linear (not affine) dependence. And normalisation across neighbours loses those that go.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.linalg
+import torch
+from torch import Tensor, nn
+
+from raydensity.models.chain import Chain, Wiring
+from raydensity.narrowing.excision import by_wiring, columns, keep, units
+
+CHUNK = 128  # images at a time
+ROWS = 2**15  # examples at a time
+
+
+class Activations:
+    """All that regressions among the columns of a matrix [examples, units] need, while its rows go by.
+
+    Kept is the triangle of its QR decomposition with a column of ones before it, in float64: no more than
+    [units + 1, units + 1] numbers, whatever the number of examples, and as exact as the matrix itself. `shape` is that
+    in which a module sees the units of one image, such as [units * positions] or [units, height, width].
+    """
+
+    def __init__(self, count: int) -> None:
+        self._triangle = torch.zeros(0, count + 1, dtype=torch.float64)
+        self.shape: tuple[int, ...] = ()
+
+    def see(self, x: Tensor) -> None:
+        """What a module sees of further images, [batch, *shape]: every position is an example."""
+        self.shape = tuple(x.shape[1:])
+        units = self._triangle.shape[1] - 1
+        self.add(x.reshape(len(x), units, -1).mT.flatten(0, 1))
+
+    def add(self, rows: Tensor) -> None:
+        """Further examples [examples, units]."""
+        for part in rows.split(ROWS):
+            own = part.double().cpu()
+            below = torch.cat([own.new_ones(len(own), 1), own], dim=1)
+            self._triangle = torch.linalg.qr(torch.cat([self._triangle, below]), mode="r").R
+
+    @property
+    def means(self) -> Tensor:
+        """Mean of each unit [units]."""
+        return self._triangle[0, 1:] / self._triangle[0, 0]
+
+    @property
+    def norms(self) -> Tensor:
+        """Root of the sum of squares of each unit [units], not centred."""
+        return self._triangle[:, 1:].norm(dim=0)
+
+    @property
+    def centered(self) -> Tensor:
+        """A matrix [at most units, units] with the same products of columns as the centred activations have."""
+        return self._triangle[1:, 1:]
+
+
+def refactor(network: Chain, images: Tensor, *, removed: Mapping[str, int]) -> Chain:
+    """A smaller copy of a network, without its most redundant units and with the outgoing weights refactored.
+
+    `images` [batch, ...] are those whose activations count, preprocessed as for training. `removed` is how many units
+    go from each layer; layers that it lacks stay whole, those of a residual stream lose the same units. Each layer is
+    treated with those before it already narrow. Raises ValueError for a layer that the network has not, one that would
+    be empty, layers of a stream that differ, and without images.
+    """
+    narrow = copy.deepcopy(network).eval()
+    for wiring, own in by_wiring(narrow, {layer: torch.tensor(count) for layer, count in removed.items()}):
+        number, count = int(own), units(narrow, wiring)
+        if not 0 <= number < count:
+            raise ValueError(
+                f"removed: {wiring.layers[0]} has {count} units and can lose 0 to {count - 1}, not {number}"
+            )
+        if number:
+            seen = observe(narrow, wiring, images)
+            kept, gone = basis(seen, count - number)
+            for consumer, activations in seen.items():
+                _take_over(narrow, consumer, wiring.consumers[consumer], activations, kept, gone)
+            keep(narrow, wiring, kept)
+    return narrow.train(network.training)
+
+
+def dependent(network: Chain, images: Tensor, *, tolerance: float = 1e-5) -> dict[str, int]:
+    """By layer, how many units are affine combinations of the others: what `refactor` removes with nothing lost.
+
+    They are those whose pivot in the QR decomposition is at most a share `tolerance` of the largest norm that the
+    activations of a unit have. One unit of a layer stays, even if all are constant.
+    """
+    network = copy.deepcopy(network).eval()
+    found: dict[str, int] = {}
+    for wiring in network.wiring():
+        seen = observe(network, wiring, images)
+        largest = torch.stack([activations.norms for activations in seen.values()]).square().sum(0).sqrt().max().item()
+        independent = int((np.abs(np.diag(_pivoted(seen)[0])) > tolerance * largest).sum())
+        found |= dict.fromkeys(wiring.layers, units(network, wiring) - max(independent, 1))
+    return found
+
+
+@torch.no_grad()
+def observe(network: Chain, wiring: Wiring, images: Tensor) -> dict[str, Activations]:
+    """The units of a wiring as each module sees them that does, over images [batch, ...], by name of the module."""
+    if not len(images):
+        raise ValueError("images: at least one is needed to see which units are redundant")
+    count = units(network, wiring)
+    seen = {name: Activations(count) for name in wiring.consumers}
+    hooks = [
+        network.get_submodule(name).register_forward_pre_hook(lambda module, inputs, own=own: own.see(inputs[0]))
+        for name, own in seen.items()
+    ]
+    for part in images.split(CHUNK):
+        network(part)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def basis(seen: Mapping[str, Activations], size: int) -> tuple[Tensor, Tensor]:
+    """The `size` units on which the others depend most, and those others: sorted indices of both."""
+    order = torch.as_tensor(_pivoted(seen)[1], dtype=torch.int64)
+    return order[:size].sort().values, order[size:].sort().values
+
+
+def _pivoted(seen: Mapping[str, Activations]) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle and order of the columns; a residual stream is judged by all places at which it is seen."""
+    stacked = torch.cat([activations.centered for activations in seen.values()])
+    return scipy.linalg.qr(stacked.numpy(), mode="r", pivoting=True)
+
+
+@torch.no_grad()
+def _take_over(
+    network: Chain, name: str, norm: str | None, activations: Activations, kept: Tensor, gone: Tensor
+) -> None:
+    """Give the weights that a module has for the units `gone` to those `kept`, in place."""
+    consumer = network.get_submodule(name)
+    weight = consumer.get_parameter("weight")
+    # Directions among the kept units that rounding alone could make tell nothing about the others.
+    rounding = torch.finfo(weight.dtype).eps
+    pieces = (activations.centered[:, part].numpy() for part in (kept, gone))
+    combination = torch.as_tensor(scipy.linalg.lstsq(*pieces, cond=rounding)[0])
+    means = torch.zeros(len(activations.means), dtype=torch.float64)
+    means[gone] = activations.means[gone] - activations.means[kept] @ combination
+    constant = _response(consumer, means.to(weight), activations.shape)
+    if norm is None:
+        consumer.get_parameter("bias").add_(constant)
+    else:
+        network.get_submodule(norm).get_buffer("running_mean").sub_(constant)
+    own = columns(consumer, len(means))
+    own[kept] += torch.einsum("kg,g...->k...", combination.to(weight), own[gone])
+
+
+def _response(consumer: nn.Module, constants: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What a module adds to its outputs if each unit is everywhere higher by a constant [units].
+
+    Convolutions have one bias for all positions, and add less at padded borders: the mean over positions is meant.
+    """
+    raised = constants.repeat_interleave(math.prod(shape) // len(constants)).view(1, *shape)
+    response = (consumer(raised) - consumer(torch.zeros_like(raised)))[0]
+    return response.mean(dim=(1, 2)) if isinstance(consumer, nn.Conv2d) else response

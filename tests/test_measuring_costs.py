@@ -1,0 +1,69 @@
+"""What measuring units takes, against what torch counts while it is done."""
+
+from collections import Counter
+
+import pytest
+import torch
+from networks import ARCHITECTURES, network
+
+from raydensity import data, measuring_costs, models, placement
+from raydensity.measures.covariance import covariances
+from raydensity.measures.prunability import prunability
+from raydensity.spec import MLP, Spiral
+
+
+def measured(spec, *measures):
+    return spec.model_copy(update={"measures": measures})
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_as_many_images_as_planned_pass_each_step(name):
+    spec, tested = network(name), data.describe("digits").test_size
+    model = models.build(spec.architecture, input_shape=(1, 8, 8), classes=10).eval()
+    steps, seen = model.steps(), Counter()
+
+    def counting(name):
+        def step(x):
+            seen[name] += len(x)
+            return steps[name](x)
+
+        return step
+
+    model.steps = lambda: {name: counting(name) for name in steps}
+    prunability(model, [torch.rand(50, 1, 8, 8)], seed=0)
+    flops = {step.name: step.flops for step in measuring_costs.layers("digits", spec.architecture)}
+    planned = measuring_costs.flops(measured(spec, "prunability")) * 50 / tested
+    # Where all units are ablated one image passes, which is not planned.
+    assert planned == pytest.approx(sum(seen[name] * flops[name] for name in steps), rel=0.01)
+    assert sum(flops.values()) == placement._count("digits", spec.architecture).flops
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_steps_are_counted_at_every_width(name):
+    architecture = ARCHITECTURES[name].model_copy(update={"width": 0.37})
+    steps = measuring_costs.layers("digits", architecture)
+    model = models.build(architecture, input_shape=(1, 8, 8), classes=10).eval()
+    with torch.no_grad():
+        outputs = model.activations(torch.rand(1, 1, 8, 8))
+    assert [(step.name, step.units, step.units * step.positions) for step in steps[:-1]] == [
+        (layer, output.shape[1], output.numel()) for layer, output in outputs.items()
+    ]
+
+
+def test_covariances_need_what_they_hold():
+    spec = network(MLP(width=2))
+    model = models.build(spec.architecture, input_shape=(1, 8, 8), classes=10).eval()
+    found = covariances(model, [torch.rand(2047, 1, 8, 8)], count=2047, seed=0)
+    held = sum(8 * own.scatter.numel() + 4 * sum(map(torch.numel, own._waiting)) for [own] in found.values())
+    planned = measuring_costs.bytes_needed(measured(spec, "redundancy"))
+    assert held < planned < 4 * held
+
+
+def test_measures_count_in_what_a_network_needs():
+    for like in (network("conv2"), network("mlp"), network("mlp").model_copy(update={"dataset": Spiral(samples=1000)})):
+        bare, some, all_of_it = (
+            placement.need(measured(like, *names), device="cpu")
+            for names in ((), ("prunability",), ("prunability", "prunability_by_position", "redundancy"))
+        )
+        assert bare.seconds < some.seconds < all_of_it.seconds
+        assert bare.shared_bytes <= some.shared_bytes <= all_of_it.shared_bytes
