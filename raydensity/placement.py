@@ -33,9 +33,9 @@ from raydensity.spec import (
     MagnitudePruning,
     NetworkSpec,
     NoPruning,
-    Optimizer,
 )
 from raydensity.spec.sparsity import GMP, LTH, Explicit, Method
+from raydensity.update_rules import initial_slots
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
@@ -168,7 +168,7 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     own, shared = _memory(spec, counted, stacked=stacked)
     shared += CONTEXT if device == "gpu" else 0
     # The kept weights, the current ones, and the optimiser's state.
-    checkpoint = 4 * counted.parameters * (2 + _state(training.optimizer))
+    checkpoint = 4 * counted.parameters * (2 + len(initial_slots(training.optimizer)))
     step_seconds = steps * STEP_SECONDS[device]
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
@@ -242,20 +242,13 @@ def check_sparsity(spec: NetworkSpec) -> None:
             raise ValueError(f"structure {sparsity.structure} does not fit into a network of {units} hidden units")
 
 
-def _state(optimizer: Optimizer) -> int:
-    """Numbers per parameter that an optimiser keeps between its steps."""
-    if isinstance(optimizer, SGD):
-        return 1 if optimizer.momentum else 0
-    return 2 if optimizer.name == "adam" else 1
-
-
 def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
     """Bytes at the peak of a cohort, of each network and shared by all."""
     known, training = data.describe(spec.dataset), spec.training
     pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
     adaptive = not isinstance(training.optimizer, SGD)
     # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
-    in_training = counted.parameters * (3 + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
+    in_training = counted.parameters * (3 + len(initial_slots(training.optimizer)) + (STEP_NUMBERS if adaptive else 0))
     in_pruning = counted.parameters * (3 + MASK_NUMBERS + (0 if stacked else 1))
     # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
     # a while; the passes of dense networks keep what layers produce.
