@@ -256,4 +256,5 @@ def can_be_compiled(spec: NetworkSpec, *, classes: int, device: torch.device) ->
     """Whether networks like this one train by the compiled steps."""
     training = spec.training
     small = isinstance(spec.architecture, MLP) and classes == 1 and training.precision == "fp32"
-    return small and isinstance(training.optimizer, SGD) and device.type == "cpu"
+    plain = isinstance(training.optimizer, SGD) and training.decayed == "all"
+    return small and plain and device.type == "cpu"

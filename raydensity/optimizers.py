@@ -1,11 +1,10 @@
 """Optimisers over stacked parameters, each network with a learning rate of its own.
 
-The rules are those of torch.optim (tests hold them to it). Slots are stacks like the parameters, one dict a slot.
+The rules themselves are in `update_rules.py`. Slots are stacks like the parameters, one dict a slot.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,14 +12,16 @@ from torch import Tensor
 
 from raydensity import compiled
 from raydensity.cohort import Cohort
-from raydensity.spec import SGD, Adagrad, Adam, NetworkSpec
+from raydensity.spec import SGD, NetworkSpec, Training
 from raydensity.stack import State
+from raydensity.update_rules import initial_slots, update
 
 
 class StackedOptimizer:
     """Updates a cohort's parameters from its gradients.
 
-    `slots` maps a slot's name ("momentum", "mean", "square", "sum") to one stacked tensor a parameter.
+    `slots` maps a slot's name to one stacked tensor a parameter, `initial` to the value that it starts at. `decayed`
+    are the names of the parameters that weight decay acts on.
     """
 
     def __init__(self, cohort: Cohort, specs: Sequence[NetworkSpec]) -> None:
@@ -31,15 +32,10 @@ class StackedOptimizer:
         plain = isinstance(self.rule, SGD) and not self.rule.momentum and not self.rule.weight_decay
         sparse = specs[0].sparsity is not None
         self.descends = cohort.written_out and plain and not sparse  # gradient and step are then one product
-        self.slots: dict[str, State] = {name: self._slot(value) for name, value in self._slot_values().items()}
+        self.decayed = decayed(cohort, specs[0].training)
+        self.initial = initial_slots(self.rule)
+        self.slots: dict[str, State] = {name: self._slot(value) for name, value in self.initial.items()}
         self._spread_learning_rates()
-
-    def _slot_values(self) -> dict[str, float]:
-        if isinstance(self.rule, SGD):
-            return {"momentum": 0.0} if self.rule.momentum else {}
-        if isinstance(self.rule, Adam):
-            return {"mean": 0.0, "square": 0.0}
-        return {"sum": self.rule.initial_accumulator}
 
     def _slot(self, value: float) -> State:
         return {
@@ -61,13 +57,13 @@ class StackedOptimizer:
 
     def reset(self) -> None:
         """Forget all that was accumulated."""
-        for name, value in self._slot_values().items():
+        for name, value in self.initial.items():
             for stacked in self.slots[name].values():
                 stacked.fill_(value)
 
     def forget_masked(self) -> None:
         """Forget what was accumulated for parameters that are masked: should they come back, they start anew."""
-        for name, value in self._slot_values().items():
+        for name, value in self.initial.items():
             for parameter, mask in (self.cohort.masks or {}).items():
                 self.slots[name][parameter].masked_fill_(~mask, value)
 
@@ -131,30 +127,21 @@ class StackedOptimizer:
     @torch.no_grad()
     def step(self, number: int) -> None:
         """Update the parameters from the cohort's gradients; `number` counts the steps of training from 1."""
-        rule = self.rule
         for name, parameter in self.cohort.parameters.items():
             gradient = self.cohort.gradients[name]
-            if rule.weight_decay:
-                gradient = gradient.add(parameter, alpha=rule.weight_decay)
+            if name in self.decayed:
+                gradient = gradient.add(parameter, alpha=self.rule.weight_decay)
             if self.cohort.masks is not None:
                 gradient = gradient * self.cohort.masks[name]
-            rate = self._rates[name]
-            if isinstance(rule, SGD):
-                if rule.momentum:
-                    gradient = self.slots["momentum"][name].mul_(rule.momentum).add_(gradient)
-                parameter.addcmul_(gradient, rate, value=-1)
-            elif isinstance(rule, Adam):
-                parameter.addcmul_(self._adam(rule, name, gradient, number), rate, value=-1)
-            else:
-                parameter.addcmul_(self._adagrad(rule, name, gradient), rate, value=-1)
+            slots = {slot: stack[name] for slot, stack in self.slots.items()}
+            update(self.rule, parameter, gradient, self._rates[name], slots, number=number)
 
-    def _adam(self, rule: Adam, name: str, gradient: Tensor, number: int) -> Tensor:
-        mean, square = self.slots["mean"][name], self.slots["square"][name]
-        mean.lerp_(gradient, 1 - rule.beta1)
-        square.mul_(rule.beta2).addcmul_(gradient, gradient, value=1 - rule.beta2)
-        denominator = (square.sqrt() / math.sqrt(1 - rule.beta2**number)).add_(rule.epsilon)
-        return (mean / denominator).div_(1 - rule.beta1**number)
 
-    def _adagrad(self, rule: Adagrad, name: str, gradient: Tensor) -> Tensor:
-        total = self.slots["sum"][name].addcmul_(gradient, gradient)
-        return gradient / total.sqrt().add_(rule.epsilon)
+def decayed(cohort: Cohort, training: Training) -> set[str]:
+    """Names of the parameters that weight decay acts on: all, none, or the kernels of the dense layers but the last."""
+    if not training.optimizer.weight_decay:
+        return set()
+    if training.decayed == "all":
+        return set(cohort.shapes)
+    *hidden, _ = cohort.prunable()
+    return {name for name in hidden if len(cohort.shapes[name]) == 2}

@@ -35,9 +35,9 @@ from raydensity.spec import (
     MagnitudePruning,
     NetworkSpec,
     NoPruning,
-    Optimizer,
 )
 from raydensity.spec.sparsity import FORCE, GMP, LTH, Explicit, IterSNIP, Method, ProsPr, RigL, SynFlow
+from raydensity.update_rules import initial_slots
 
 FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
 STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
@@ -172,7 +172,7 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     own, shared = _memory(spec, counted, stacked=stacked)
     shared += CONTEXT if device == "gpu" else 0
     # The kept weights, the current ones, and the optimiser's state.
-    checkpoint = 4 * counted.parameters * (2 + _state(training.optimizer))
+    checkpoint = 4 * counted.parameters * (2 + len(initial_slots(training.optimizer)))
     step_seconds = steps * STEP_SECONDS[device]
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
@@ -270,13 +270,6 @@ def check_sparsity(spec: NetworkSpec) -> None:
             )
 
 
-def _state(optimizer: Optimizer) -> int:
-    """Numbers per parameter that an optimiser keeps between its steps."""
-    if isinstance(optimizer, SGD):
-        return 1 if optimizer.momentum else 0
-    return 2 if optimizer.name == "adam" else 1
-
-
 def _masked(spec: NetworkSpec) -> float:
     """Numbers per parameter that a sparse network has beside a whole one while it trains."""
     if spec.sparsity is None:
@@ -292,8 +285,8 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
     adaptive = not isinstance(training.optimizer, SGD)
     # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
-    masked = _masked(spec)
-    in_training = counted.parameters * (3 + masked + _state(training.optimizer) + (STEP_NUMBERS if adaptive else 0))
+    masked, slots = _masked(spec), len(initial_slots(training.optimizer))
+    in_training = counted.parameters * (3 + masked + slots + (STEP_NUMBERS if adaptive else 0))
     in_pruning = counted.parameters * (3 + MASK_NUMBERS + min(masked, 2 * MASK_NUMBERS) + (0 if stacked else 1))
     # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
     # a while; the passes of dense networks keep what layers produce.

@@ -109,7 +109,8 @@ CORRELATION = pa.struct(
 RESULTS = pa.schema(
     [
         ("status", pa.string()),  # "finished" or "diverged" (a loss was not finite)
-        # The target was reached, or the validation loss had its minimum before the last epoch; false: epochs ran out.
+        # The target was reached, the validation loss had its minimum before the last epoch, or the accuracy was perfect
+        # or had not improved for as long as the rule waits; false: epochs ran out.
         ("converged", pa.bool_()),
         ("epochs", pa.int64()),  # epochs trained
         ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from raydensity.spec import Cosine, MultiStep, Schedule
+from raydensity.spec import Cosine, Exponential, MultiStep, Schedule
 
 
 def factor(schedule: Schedule, epoch: int, epochs: int) -> float:
@@ -13,4 +13,6 @@ def factor(schedule: Schedule, epoch: int, epochs: int) -> float:
         return (1 + math.cos(math.pi * epoch / epochs)) / 2
     if isinstance(schedule, MultiStep):
         return schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
+    if isinstance(schedule, Exponential):
+        return schedule.factor**epoch
     return 1.0

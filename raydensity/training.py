@@ -1,4 +1,4 @@
-"""Training a cohort: epochs, schedules, stopping rules, masks, compaction, checkpoints.
+"""Training a cohort: epochs, schedules, masks, compaction, checkpoints.
 
 Shapes: N networks, B images a batch, S steps an epoch, G orders of the images: networks with the same seeds share one.
 """
@@ -25,9 +25,10 @@ from raydensity.pruning.methods import during_training
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.schedules import factor
-from raydensity.spec import LastEpoch, LossTarget, NetworkSpec, ValidationMinimum
+from raydensity.spec import LastEpoch, NetworkSpec
 from raydensity.spec.sparsity import LTH
 from raydensity.stack import State
+from raydensity.stopping import judge
 
 CHECKPOINT_SECONDS = 60.0
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are saved less often
@@ -236,22 +237,12 @@ class _Run:
         for name in checkpoints.CURVES:
             one.curves[name].append(values.get(name))  # what was not evaluated stays empty
         one.epoch, one.step = self.epoch, 0
-        last = self.epoch == self.specs[0].total_epochs
-        stopping = self.training.stopping
         if not all(math.isfinite(value) for value in values.values()):
             one.done, one.diverged, one.converged, one.kept, one.kept_epoch = True, True, False, None, 0
             return
-        if isinstance(stopping, ValidationMinimum):
-            one.done = last
-            seen = [value for value in one.curves["validation_loss"] if value is not None]
-            keeps = values["validation_loss"] <= min(seen)
-            one.converged = not keeps  # a minimum in the last epoch may not be one
-        else:
-            one.converged = (
-                values[f"{stopping.split}_loss"] <= stopping.loss if isinstance(stopping, LossTarget) else last
-            )
-            one.done = keeps = one.converged or last
-        if keeps:
+        verdict = judge(self.training.stopping, one.curves, last=self.epoch == self.specs[0].total_epochs)
+        one.done, one.converged = verdict.done, verdict.converged
+        if verdict.keeps:
             one.kept, one.kept_epoch = self.cohort.state(row), self.epoch
             one.masks = self.cohort.mask(row)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raydensity.spec import (
+    FTRL,
     MLP,
     SGD,
     Adagrad,
@@ -12,8 +13,10 @@ from raydensity.spec import (
     Conv2,
     NetworkSpec,
     Optimizer,
+    ProximalAdagrad,
     ResNet,
     ResNet56,
+    RMSProp,
     StoppingRule,
     Training,
     ValidationMinimum,
@@ -32,6 +35,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "momentum": SGD(learning_rate=0.02, momentum=0.9, weight_decay=1e-3),
     "adam": Adam(learning_rate=2e-3),
     "adagrad": Adagrad(learning_rate=0.02),
+    "proximal_adagrad": ProximalAdagrad(learning_rate=0.02, l1=1e-4, l2=1e-3),
+    "rmsprop": RMSProp(learning_rate=0.01),
+    "ftrl": FTRL(learning_rate=0.1),
 }
 
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import ARCHITECTURES, network
+from networks import ARCHITECTURES, OPTIMIZERS, network
 
 from raydensity import dropout, models
 from raydensity.cohort import Cohort
@@ -76,7 +76,7 @@ def trained_states(specs, images, labels):
 WIDE_AND_NARROW = [MLP(width=width) for width in (0.1, 0.37, 1, 2)]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     "architecture",
     [*WIDE_AND_NARROW, ARCHITECTURES["conv2"], ARCHITECTURES["resnet"], ARCHITECTURES["alexnet"]],

@@ -12,7 +12,7 @@ from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.budgets import erdos_renyi_kernel
 from raydensity.pruning.masks import with_biases
 from raydensity.pruning.rigl import RiggedLottery
-from raydensity.spec import Adagrad
+from raydensity.spec import Adagrad, RMSProp
 from raydensity.spec.sparsity import RigL
 
 CPU = torch.device("cpu")
@@ -127,6 +127,19 @@ def test_a_weight_that_was_dropped_and_comes_back_has_the_slots_of_a_fresh_optim
     method.act(20)
     assert method.cohort.mask(0)["fc1.weight"].int().tolist()[:2] == [[1, 1], [0, 0]]
     assert method.optimizer.state(0)["sum/fc1.weight"][:2].tolist() == torch.tensor([[3, 0.1], [0.1, 0.1]]).tolist()
+
+
+def test_also_where_its_slots_change_while_it_is_masked():
+    method = rigl_of(end=1.0, steps=10**9, optimizer=RMSProp(learning_rate=0.02))
+    fc1 = [[1.0, 0.1], [None, None], [None, None], [None, None]]
+    slopes = [[0.0, 0.0], [9.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    literal(method, fc1=(fc1, slopes), proj=([[0.9, 0.7, 0.3, 0.2]], [[0.0] * 4]))
+    for number in range(1, 10):
+        method.optimizer.step(number)
+    method.act(10)
+    assert method.cohort.mask(0)["fc1.weight"].int().tolist()[:2] == [[1, 0], [1, 0]]
+    square = method.optimizer.state(0)["square/fc1.weight"]
+    assert square[:2].tolist() == [[pytest.approx(3 * 0.9**9), 1.0], [1.0, 1.0]]
 
 
 @pytest.fixture

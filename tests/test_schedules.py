@@ -9,7 +9,7 @@ from raydensity import data, training
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.schedules import cubic, exponential
 from raydensity.schedules import factor
-from raydensity.spec import Constant, Cosine, MultiStep
+from raydensity.spec import Constant, Cosine, Exponential, MultiStep
 from raydensity.spec.sparsity import LTH, SNIP
 
 EPOCHS = 50
@@ -17,6 +17,7 @@ SCHEDULES = {
     "constant": (Constant(), lambda rule: lr_scheduler.ConstantLR(rule, factor=1.0)),
     "cosine": (Cosine(), lambda rule: lr_scheduler.CosineAnnealingLR(rule, EPOCHS)),
     "multistep": (MultiStep(), lambda rule: lr_scheduler.MultiStepLR(rule, [15, 30], gamma=0.1)),
+    "exponential": (Exponential(), lambda rule: lr_scheduler.ExponentialLR(rule, 0.95)),
     "steps of a half": (
         MultiStep(milestones=(1, 2, 40), factor=0.5),
         lambda rule: lr_scheduler.MultiStepLR(rule, [1, 2, 40], gamma=0.5),

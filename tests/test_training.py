@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from networks import network
+from networks import OPTIMIZERS, network
 
 from raydensity import checkpoints, data, training
 from raydensity.spec import SGD, LastEpoch, LossTarget, ValidationMinimum
@@ -126,7 +126,7 @@ def test_a_kill_within_an_epoch_loses_no_more_than_what_was_not_saved(digits, tm
     assert all(same(one, again) for one, again in zip(whole, resumed[::-1], strict=True))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_interrupted_training_goes_on_bit_identically_in_another_packing(digits, optimizer, tmp_path):
     specs = [
         network("mlp", optimizer, init_seed=seed, epochs=5, stopping=LossTarget(loss=0.6, split="train"))

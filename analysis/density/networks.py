@@ -109,6 +109,9 @@ NAMES = {
     "sgd": "SGD",
     "adam": "Adam",
     "adagrad": "Adagrad",
+    "proximal_adagrad": "ProximalAdagrad",
+    "rmsprop": "RMSProp",
+    "ftrl": "FTRL",
 }
 
 

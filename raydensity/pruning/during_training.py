@@ -54,5 +54,6 @@ class DuringTraining:
     @torch.no_grad()
     def set_kernels(self, kernels: State) -> None:
         """New masks, with those of the biases; what is masked becomes zero, and the optimiser forgets it."""
+        self.optimizer.forget_masked()  # for what comes back: RMSProp's mean square fades while it is masked
         self.cohort.set_masks(with_biases(self.cohort, kernels))
         self.optimizer.forget_masked()

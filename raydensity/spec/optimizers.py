@@ -51,7 +51,10 @@ class ProximalAdagrad(Frozen):
 
 
 class RMSProp(Frozen):
-    """RMSProp as TensorFlow 1 has it: the mean square starts at 1, and `epsilon` is inside the root."""
+    """RMSProp as TensorFlow 1 has it: the mean square starts at 1 and `epsilon` is inside the root.
+
+    In PyTorch it starts at 0, which makes the first steps larger, and `epsilon` is added to the root.
+    """
 
     name: Literal["rmsprop"] = "rmsprop"
     learning_rate: float = Field(gt=0)
@@ -63,7 +66,10 @@ class RMSProp(Frozen):
 class FTRL(Frozen):
     """Follow the regularised leader (McMahan et al. 2013), as TensorFlow 1 has it, with learning-rate power -1/2.
 
-    Weights are rebuilt from what was accumulated, so the first step forgets where they started.
+    Weights are rebuilt from what was accumulated, where the initial ones do not stand. The first step leaves a share of
+    them, 1 - sqrt(a / (a + g^2)) with the accumulator's start a and the gradient g: nearly nothing where gradients are
+    small. From then on, with `l1` and `l2` 0, it is Adagrad, as long as the learning rate stays: one that falls shrinks
+    the weights with it.
     """
 
     name: Literal["ftrl"] = "ftrl"

@@ -1,0 +1,130 @@
+"""Steps of the rules that torch does not have, by hand; stacks of networks against single ones."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import network
+
+from raydensity.cohort import Cohort
+from raydensity.optimizers import StackedOptimizer
+from raydensity.spec import FTRL, MLP, SGD, Adagrad, Adam, ProximalAdagrad, RMSProp
+from raydensity.update_rules import initial_slots, update
+
+RATE = 0.5
+
+
+def steps(rule, start, *gradients, rate=RATE):
+    """The weights after each step from `start`, with the same gradient for all of them, and the slots at the end."""
+    parameter = torch.tensor(start)
+    slots = {name: torch.full_like(parameter, value) for name, value in initial_slots(rule).items()}
+    seen = []
+    for number, gradient in enumerate(gradients, start=1):
+        update(rule, parameter, torch.full_like(parameter, gradient), torch.tensor(rate), slots, number=number)
+        seen.append(pytest.approx(parameter.tolist(), rel=1e-6))
+    return seen, {name: slot.tolist() for name, slot in slots.items()}
+
+
+def test_proximal_adagrad():
+    rule = ProximalAdagrad(learning_rate=RATE, initial_accumulator=16)
+    # sum 16 + 9 = 25, so that the step is 0.5 / 5 = 0.1 times the gradient, 3
+    assert steps(rule, [1.0, -0.25, 0.35], 3.0) == ([[0.7, -0.55, 0.05]], {"sum": [25.0] * 3})
+    # nearer to 0 by 0.1 l1, but not beyond; divided by 1 + 0.1 l2
+    pulled = rule.model_copy(update={"l1": 1.0, "l2": 2.0})
+    assert steps(pulled, [1.0, -0.25, 0.35], 3.0)[0] == [[0.6 / 1.2, -0.45 / 1.2, 0.0]]
+    assert steps(pulled, [1.0], 3.0, 0.0)[0][1] == [0.4 / 1.2]
+
+
+def test_rmsprop():
+    rule = RMSProp(learning_rate=RATE, decay=0.75, epsilon=1.0)
+    # mean square 0.75 * 1 + 0.25 * 9 = 3, whose root with epsilon is 2; then 0.75 * 3 + 0.25 * 23 = 8, whose is 3
+    weights, slots = steps(rule, [1.0, 0.0], 3.0, 23**0.5)
+    assert weights == [[0.25, -0.75], [0.25 - 23**0.5 / 6, -0.75 - 23**0.5 / 6]]
+    assert slots["square"] == pytest.approx([8.0, 8.0])
+
+
+def test_ftrl():
+    rule = FTRL(learning_rate=RATE, initial_accumulator=16)
+    # roots of the sums 4, 5, 13; linear 3 - (5 - 4) / 0.5 w, and the weight -linear / (5 / 0.5)
+    weights, slots = steps(rule, [1.0, 0.0], 3.0, 12.0)
+    assert weights[0] == [-0.1, -0.3]
+    assert weights[1] == [-14.6 / 26, -19.8 / 26]
+    assert slots == {"sum": [169.0] * 2, "linear": pytest.approx([14.6, 19.8])}
+    # linear 1, 3, -0.5: what is not beyond l1 is 0, the rest is nearer to 0 by it; the divisor is larger by 2 l2
+    pulled = rule.model_copy(update={"l1": 0.5, "l2": 1.0})
+    assert steps(pulled, [1.0, 0.0, 1.75], 3.0)[0] == [[-0.5 / 12, -2.5 / 12, 0.0]]
+
+
+@pytest.mark.parametrize(("gradient", "share"), [(0.0, 0.0), (0.01, 0.0004998), (0.3, 0.2745239), (10.0, 0.9683930)])
+def test_the_first_step_of_ftrl_leaves_a_share_of_the_initial_weights(gradient, share):
+    (weights,), _ = steps(FTRL(learning_rate=RATE), [0.0, 1.0], gradient)
+    far, near = torch.tensor(weights.expected, dtype=torch.float64)[[1, 0]]
+    assert far - near == pytest.approx(share, rel=1e-3, abs=1e-7)
+
+
+def test_then_ftrl_is_adagrad():
+    ours, _ = steps(FTRL(learning_rate=RATE), [0.3, -2.0], 0.5, 1.0, -0.2)
+    there = torch.nn.Parameter(torch.tensor(ours[0].expected))
+    adagrad = torch.optim.Adagrad([there], lr=RATE, initial_accumulator_value=0.1 + 0.25)
+    for expected, gradient in zip(ours[1:], (1.0, -0.2), strict=True):
+        there.grad = torch.full_like(there, gradient)
+        adagrad.step()
+        assert there.tolist() == expected
+
+
+def test_a_rate_that_falls_shrinks_the_weights_of_ftrl():
+    parameter, rule = torch.tensor([1.0]), FTRL(learning_rate=RATE)
+    slots = {name: torch.full_like(parameter, value) for name, value in initial_slots(rule).items()}
+    update(rule, parameter, torch.tensor([2.0]), torch.tensor(RATE), slots, number=1)
+    before = parameter.item()
+    update(rule, parameter, torch.tensor([0.0]), torch.tensor(RATE / 4), slots, number=2)
+    assert parameter.item() == pytest.approx(before / 4)
+
+
+RULES = st.one_of(
+    st.builds(SGD, learning_rate=st.just(1.0), momentum=st.sampled_from([0.0, 0.9])),
+    st.builds(Adam, learning_rate=st.just(1.0)),
+    st.builds(Adagrad, learning_rate=st.just(1.0), initial_accumulator=st.sampled_from([0.0, 0.1])),
+    st.builds(
+        ProximalAdagrad,
+        learning_rate=st.just(1.0),
+        l1=st.sampled_from([0.0, 0.01]),
+        l2=st.sampled_from([0.0, 0.1]),
+    ),
+    st.builds(RMSProp, learning_rate=st.just(1.0), decay=st.floats(0, 0.99)),
+    st.builds(FTRL, learning_rate=st.just(1.0), l1=st.sampled_from([0.0, 0.01]), l2=st.sampled_from([0.0, 0.1])),
+)
+
+
+@given(
+    rule=RULES,
+    decay=st.sampled_from([0.0, 0.1]),
+    decayed=st.sampled_from(["all", "hidden_dense"]),
+    rates=st.lists(st.floats(1e-4, 10), min_size=2, max_size=4),
+    scale=st.sampled_from([1e-4, 1.0, 1e4]),
+    width=st.sampled_from([0.01, 0.07]),
+)
+@settings(max_examples=30, deadline=None)
+def test_stacked_steps_are_those_of_single_networks(rule, decay, decayed, rates, scale, width):
+    def spec(seed, rate):
+        own = rule.model_copy(update={"weight_decay": decay, "learning_rate": rate})
+        one = network(MLP(width=width), own, init_seed=seed)
+        return one.model_copy(update={"training": one.training.model_copy(update={"decayed": decayed})})
+
+    specs = [spec(seed, rate) for seed, rate in enumerate(rates)]
+    together, *alone = (
+        StackedOptimizer(Cohort(own, input_shape=(1, 2, 2), classes=3), own) for own in (specs, *([s] for s in specs))
+    )
+    source = torch.Generator().manual_seed(0)
+    for number in range(1, 4):
+        for name, gradient in together.cohort.gradients.items():
+            gradient.zero_()
+            inside = together.cohort.weights(name, gradient)
+            inside.copy_(scale * torch.randn(inside.shape, generator=source))
+            for row, single in enumerate(alone):
+                single.cohort.gradients[name].copy_(gradient[row : row + 1].expand(2, *gradient.shape[1:]))
+        for each in (together, *alone):
+            each.step(number)
+    for row, single in enumerate(alone):
+        ours, theirs = (each.cohort.state(i) | each.state(i) for each, i in ((together, row), (single, 0)))
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
