@@ -135,7 +135,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
             resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
         for request in asked:
             for dataset in sorted(request.datasets, key=str):
-                data.check(dataset, download=False)
+                data.check(dataset, download=False, loaded_here=not options.address)
             _check_weights(request, published_weights.load(request.initial_weights, options.data_root, whole=False))
             _describe(_plan(request, options, resources), console)
 
@@ -146,7 +146,7 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
     if options.address:
         cluster.check_address(options.address)
     for dataset in sorted(set().union(*(request.datasets for request in asked)), key=str):
-        data.check(dataset)
+        data.check(dataset, loaded_here=not options.address)
     published = published_weights.load(set().union(*(request.initial_weights for request in asked)), options.data_root)
     for request in asked:
         _check_weights(request, published)
