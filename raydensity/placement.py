@@ -385,7 +385,8 @@ def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
 def _positions(dataset: AnyDataset, architecture: Architecture) -> dict[str, int]:
     """At how many positions of an image each layer with weights stands, by name: the same at every width."""
     known = data.describe(dataset)
-    model = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
+    with torch.device("meta"):
+        model = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
     positions: dict[str, int] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
@@ -398,5 +399,5 @@ def _positions(dataset: AnyDataset, architecture: Architecture) -> dict[str, int
         if isinstance(module, nn.Linear | nn.Conv2d | UnsharedConv2d):
             module.register_forward_hook(note(name))
     with torch.no_grad():
-        model(torch.zeros(1, *known.input_shape))
+        model(torch.zeros(1, *known.input_shape, device="meta"))
     return positions
