@@ -2,8 +2,9 @@ import math
 
 import pytest
 import torch
+from networks import network
 
-from raydensity.initializers import draw, fans, initial_parameters
+from raydensity.initializers import draw, fans, initial_parameters, starting_parameters
 from raydensity.randomness import generator
 
 
@@ -79,3 +80,29 @@ def test_generators_depend_on_seed_and_purpose_alone():
         len({tuple(numbers(*what)) for what in [(1, "init", "a"), (2, "init", "a"), (1, "init", "b"), (1, "order", 1)]})
         == 4
     )
+
+
+def test_small_normal_is_cut_and_not_rescaled():
+    shapes = {"fc1.weight": (500, 400), "fc1.bias": (500,), "proj.weight": (300, 500), "proj.bias": (300,)}
+    found = initial_parameters(shapes, "small_normal", 0)
+    for name, deviation in (("fc1.weight", 1e-3), ("proj.weight", 1e-2)):
+        assert 1.99 * deviation < found[name].abs().max() <= 2 * deviation
+        assert found[name].std().item() == pytest.approx(0.8796 * deviation, rel=0.01)  # of a normal cut at two
+        assert found[name].mean().abs() < 0.01 * deviation
+    assert found["fc1.bias"].eq(0).all()
+
+
+@pytest.mark.parametrize("initializer", ["small_normal", "he_normal", "lecun_uniform", "torch_default"])
+def test_the_factor_multiplies_kernels_and_nothing_else(initializer):
+    spec = network("alexnet", initializer=initializer)
+    shapes = {"fc1.weight": (40, 30), "fc1.bias": (40,), "proj.weight": (10, 40), "proj.bias": (10,)}
+    plain, scaled = (
+        starting_parameters(shapes, spec.model_copy(update={"initializer_factor": factor}), {}) for factor in (1.0, 8.0)
+    )
+    for name in shapes:
+        assert torch.equal(scaled[name], (8 if name.endswith("weight") else 1) * plain[name])
+    if initializer == "torch_default":
+        assert plain["fc1.bias"].unique().numel() > 30  # drawn, as PyTorch does
+    else:
+        assert plain["fc1.bias"].unique().tolist() == pytest.approx([0.1])
+    assert starting_parameters(shapes, network(initializer="he_normal"), {})["fc1.bias"].eq(0).all()

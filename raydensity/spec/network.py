@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from raydensity.spec.architectures import MLP, Architecture
+from raydensity.spec.architectures import MLP, Architecture, InceptionV3
 from raydensity.spec.datasets import AnyDataset
 from raydensity.spec.frozen import Frozen, Seed
 from raydensity.spec.pruning import MagnitudePruning, Pruning
@@ -93,6 +93,8 @@ class NetworkSpec(Frozen):
             raise ValueError("an explicit mask is that of a dense network: the architecture must be an mlp")
         if isinstance(self.sparsity, LTH) and self.sparsity.rewind_epoch >= self.training.max_epochs:
             raise ValueError(f"rewind_epoch must be below max_epochs, {self.training.max_epochs}")
+        if self.sparsity is not None and isinstance(self.architecture, InceptionV3):
+            raise ValueError("an inception_v3 does not become sparse: its auxiliary head has no part in the loss")
         if self.augmentation and self.preprocessing not in ("crop_28", "per_image"):
             raise ValueError("augmentation goes with the preprocessing crop_28 or per_image")
         return self
