@@ -32,7 +32,8 @@ def ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
 @cache
 def _ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
     known = data.describe(dataset)
-    network = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
+    with torch.device("meta"):  # without running the network, which may be large
+        network = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
     assert isinstance(network, Chain)
     layers: dict[str, int] = {}
 
@@ -46,7 +47,7 @@ def _ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
         if isinstance(module, nn.Linear | nn.Conv2d | UnsharedConv2d):
             module.register_forward_hook(note(name))
     found = {}
-    x = torch.zeros(1, *known.input_shape)
+    x = torch.zeros(1, *known.input_shape, device="meta")
     with torch.no_grad():
         for name, step in network.steps().items():
             layers.clear()
