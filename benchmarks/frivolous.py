@@ -1,0 +1,231 @@
+"""How fast units are measured, prunability and redundancy of one network, against the plain way; and how much memory.
+
+    python benchmarks/frivolous.py                            all parts, about 10 minutes on one core
+    python benchmarks/frivolous.py --part prunability         one whole pass for each ablation, against what is shared
+    python benchmarks/frivolous.py --part redundancy          numpy's covariance of stored outputs, against the stream
+    python benchmarks/frivolous.py --part memory              at the peak, with 1,000 and 10,000 images
+    python benchmarks/frivolous.py --network conv2 --images 200
+
+All that is compared runs in this one process, in turn, on one thread; quote the ratios. The plain way keeps images as
+they come, passes them in batches of 100 through the whole network, multiplies what is ablated by 0, and does all that
+once for each ablation, or for each of the three samples of outputs, as the published code does. Weights and images are
+drawn: what they are does not change the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core a worker, as Ray sets it
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from raydensity import models
+from raydensity.cohort import channels_last
+from raydensity.measures.covariance import MOST_EXAMPLES, covariances
+from raydensity.measures.prunability import REPEATS, SHARES, prunability
+from raydensity.measures.redundancy import redundancy
+from raydensity.measuring import measure_chunk
+from raydensity.models.chain import Chain
+from raydensity.spec import MLP, AlexNet, Architecture, Conv2
+
+BATCH = 100  # images of the plain way at a time
+NETWORKS: dict[str, tuple[Architecture, tuple[int, ...], int, int]] = {  # input, classes, images to measure on
+    "mlp-32": (MLP(width=1, hidden=(32,)), (10,), 2, 1000),
+    "mlp-128": (MLP(width=1, hidden=(128,)), (10,), 2, 1000),
+    "mlp-512": (MLP(width=1, hidden=(512,)), (10,), 2, 1000),
+    "mlp-512-wide-input": (MLP(width=1, hidden=(512,)), (10_000,), 2, 1000),
+    "mlp-300-100": (MLP(width=1), (1, 28, 28), 10, 2000),
+    "conv2": (Conv2(width=1), (1, 28, 28), 10, 200),
+    "alexnet-quarter": (AlexNet(width=0.25), (3, 32, 32), 10, 200),
+    "alexnet": (AlexNet(width=1), (3, 32, 32), 10, 60),
+}
+
+
+def network(name: str) -> Chain:
+    """The network in evaluation mode, its weights drawn as torch does."""
+    architecture, input_shape, classes, _ = NETWORKS[name]
+    torch.manual_seed(0)
+    built = models.build(architecture, input_shape=input_shape, classes=classes).eval()
+    assert isinstance(built, Chain)
+    return built
+
+
+def drawn(name: str, count: int, at_a_time: int) -> Iterator[torch.Tensor]:
+    """Images, some at a time; none is kept."""
+    source = torch.Generator().manual_seed(0)
+    for start in range(0, count, at_a_time):
+        yield torch.randn(min(at_a_time, count - start), *NETWORKS[name][1], generator=source)
+
+
+@torch.no_grad()
+def at_a_time(own: Chain, name: str) -> int:
+    """As many images as raydensity measures at a time."""
+    outputs = own.activations(torch.zeros(1, *NETWORKS[name][1]))
+    return measure_chunk(max(output.numel() for output in outputs.values()))
+
+
+def fastest(call: Callable[[], object], seconds: float = 3.0) -> float:
+    """Seconds of this process's core in the fastest of several calls, two at least, for as long as `seconds`."""
+    times: list[float] = []
+    while len(times) < 2 or (sum(times) < seconds and len(times) < 50):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+# The plain way --------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def plain_prunability(own: Chain, images: torch.Tensor) -> dict[str, list[float]]:
+    """Unchanged answers by layer, each after a whole pass; of a network with one layer that stands for all."""
+    layers = own.ablated_layers()
+    targets = {"all": layers} | ({layer: [layer] for layer in layers} if len(layers) > 1 else {})
+    source = torch.Generator().manual_seed(0)
+    units = {layer: output.shape[1] for layer, output in own.activations(images[:1]).items()}
+
+    def answers(masks: dict[str, torch.Tensor]) -> torch.Tensor:
+        found = []
+        for x in images.split(BATCH):
+            for layer, step in own.steps().items():
+                x = step(x)
+                if layer in masks:
+                    x = x * masks[layer].view(-1, *[1] * (x.ndim - 2))
+            found.append(x.argmax(1))
+        return torch.cat(found)
+
+    given = answers({})
+    unchanged = defaultdict(list)
+    for _ in range(REPEATS):
+        orders = {layer: torch.randperm(count, generator=source) for layer, count in units.items()}
+        for target, ablated in targets.items():
+            for share in SHARES[1:]:
+                masks = {layer: torch.ones(units[layer]) for layer in ablated}
+                for layer, mask in masks.items():
+                    mask[orders[layer][: int(share * units[layer])]] = 0
+                unchanged[target].append((answers(masks) == given).double().mean().item())
+    return unchanged
+
+
+@torch.no_grad()
+def plain_redundancy(own: Chain, images: torch.Tensor, *, passes: int = REPEATS) -> list[np.ndarray]:
+    """Spectra of all layers for three samples of their outputs: every output is stored, in each of the passes."""
+    source, spectra = np.random.default_rng(0), []
+    for repeat in range(REPEATS):
+        if repeat < passes:
+            stored = defaultdict(list)
+            for x in images.split(BATCH):
+                for layer, output in own.activations(x).items():
+                    stored[layer].append(output.movedim(1, -1).reshape(-1, output.shape[1]).numpy())
+        for parts in stored.values():
+            outputs = np.concatenate(parts)
+            if len(outputs) > MOST_EXAMPLES:
+                outputs = outputs[source.choice(len(outputs), MOST_EXAMPLES, replace=False)]
+            spectra.append(np.linalg.eigvalsh(np.cov(outputs, rowvar=False)))
+    return spectra
+
+
+# Parts ----------------------------------------------------------------------------------------------------------------
+
+
+def compare_prunability(names: list[str], count: int | None, console: Console) -> None:
+    """Seconds of both ways."""
+    table = Table(title="Prunability of one network")
+    for column in ("", "images", "plain, s", "raydensity, s", "ratio"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in names:
+        own, number = network(name), count or NETWORKS[name][3]
+        images = torch.cat(list(drawn(name, number, BATCH)))
+        parts = as_measured(own, name, images)
+        ours = fastest(lambda own=own, parts=parts: prunability(own, parts, seed=0))
+        plain = fastest(lambda own=own, images=images: plain_prunability(own, images))
+        table.add_row(name, f"{number:,}", f"{plain:.4f}", f"{ours:.4f}", f"{plain / ours:.1f}")
+    console.print(table)
+
+
+def compare_redundancy(names: list[str], count: int | None, console: Console) -> None:
+    """Seconds of both ways, the plain one as published and with one pass for all three samples."""
+    table = Table(title="Redundancy of one network")
+    for column in ("", "images", "plain, s", "one pass, s", "raydensity, s", "ratio", "to one pass"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in names:
+        own, number = network(name), count or NETWORKS[name][3]
+        images = torch.cat(list(drawn(name, number, BATCH)))
+        parts = as_measured(own, name, images)
+        ours = fastest(
+            lambda own=own, parts=parts, number=number: redundancy(covariances(own, parts, count=number, seed=0))
+        )
+        plain = fastest(lambda own=own, images=images: plain_redundancy(own, images))
+        once = fastest(lambda own=own, images=images: plain_redundancy(own, images, passes=1))
+        ratios = f"{plain / ours:.1f}", f"{once / ours:.1f}"
+        table.add_row(name, f"{number:,}", f"{plain:.4f}", f"{once:.4f}", f"{ours:.4f}", *ratios)
+    console.print(table)
+
+
+def as_measured(own: Chain, name: str, images: torch.Tensor) -> list[torch.Tensor]:
+    """Images as raydensity hands them to its measures on a CPU."""
+    parts = images.split(at_a_time(own, name))
+    return [channels_last(part) if part.ndim == 4 and not name.startswith("mlp") else part for part in parts]
+
+
+def memory(names: list[str], count: int | None, console: Console) -> None:
+    """MiB at the peak of a process that measures both, beside what it takes with one part of the images."""
+    table = Table(title="Memory of both measures, MiB at the peak")
+    for column in ("", "1,000 images", "10,000 images"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in names:
+        peaks = []
+        for number in (1000, 10_000):
+            command = [sys.executable, __file__, "--part", "peak", "--network", name, "--images", str(number)]
+            result = subprocess.run(command, check=True, capture_output=True, text=True)
+            peaks.append(f"{int(result.stdout) / 2**20:,.0f}")
+        table.add_row(name, *peaks)
+    console.print(table)
+
+
+def peak(names: list[str], count: int | None, console: Console) -> None:
+    """Print the bytes at the peak of this process, which measures one network on images that are drawn as they go."""
+    [name] = names
+    own, number = network(name), count or NETWORKS[name][3]
+
+    def images() -> Iterator[torch.Tensor]:
+        for part in drawn(name, number, at_a_time(own, name)):
+            yield channels_last(part) if part.ndim == 4 else part
+
+    redundancy(covariances(own, images(), count=number, seed=0))
+    prunability(own, images(), seed=0)
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    print(1024 * int(line.split()[1]))
+
+
+PARTS = {"prunability": compare_prunability, "redundancy": compare_redundancy, "memory": memory, "peak": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--network", choices=NETWORKS)
+    parser.add_argument("--images", type=int)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    for part in [given.part] if given.part else ["prunability", "redundancy", "memory"]:
+        names = (
+            [given.network] if given.network else ["mlp-128", "alexnet-quarter"] if part == "memory" else [*NETWORKS]
+        )
+        PARTS[part](names, given.images, Console(highlight=False, width=120))
+
+
+if __name__ == "__main__":
+    main()
