@@ -156,7 +156,7 @@ def network(
     prunable: Sequence[float] | float = 0.25,
     redundant: Sequence[float] | float = 0.25,
     by_layer: dict[str, tuple[float, float]] | None = None,
-    correlation: float = 0.1,
+    correlated: float = 0.1,
     accuracy: float = 0.9,
     train_accuracy: float = 0.99,
     **changes: object,
@@ -171,7 +171,7 @@ def network(
     pruned = {name: [own[name][0]] * len(repeats) if name in own else repeats for name in ["all", *layers]}
     sampled = {name: [own[name][1]] * len(samples) if name in own else samples for name in layers}
     histogram = np.zeros(100, dtype=int)
-    histogram[min(int(100 * correlation), 99)] = 40
+    histogram[min(int(100 * correlated), 99)] = 40
     histogram[:20] += 2
     epochs = spec.training.max_epochs if isinstance(spec.training.stopping, LastEpoch) else 5
     return {
@@ -185,6 +185,8 @@ def network(
         "test_accuracy": accuracy - 0.01,
         "curve_epoch": [1, 2, 3],
         "curve_train_accuracy": [0.5, train_accuracy, 0.6],
+        **{f"curve_{name}": [0.5, 0.4, 0.5] for name in ("train_loss", "validation_loss", "validation_accuracy")},
+        **{f"prune_{name}": [] for name in ("removed", "weights_left", "validation_accuracy")},
         "prunability": [
             {"layer": name, "repeat": repeat, "by_position": False, "removed": REMOVED, "unchanged": curve(share)}
             for name, shares in pruned.items()
@@ -195,7 +197,7 @@ def network(
             for name, shares in sampled.items()
             for repeat, share in enumerate(shares)
         ],
-        "correlation": [{"layer": name, "mean": correlation, "histogram": histogram} for name in layers],
+        "correlation": [{"layer": name, "mean": correlated, "histogram": histogram} for name in layers],
         "validation_size": {"teacher": 1000, "image_folder": 10_000}.get(spec.factors()["dataset"], 2500),
         "record_version": RECORD_VERSION,
         "cohort_id": "",

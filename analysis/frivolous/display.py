@@ -76,10 +76,10 @@ def gains(tables: Tables, group: Group) -> pd.DataFrame:
             for measure in order
             if measure in known.index
         }
-        wide.loc["published, all curves"] = pd.Series(ranges)
+        wide.loc["published, all curves"] = pd.Series(ranges).reindex(wide.columns).fillna("")
     own = rows[rows["measure"] == "prunability"].set_index("curve")["published_g"].dropna()
-    wide["published prunability"] = own.map("{:.2f}".format)
-    return _without_empty(wide.fillna("").reset_index().rename(columns={"curve": "g"}))
+    wide["published prunability"] = [f"{own[curve]:.2f}" if curve in own.index else "" for curve in wide.index]
+    return _without_empty(wide.reset_index().rename(columns={"curve": "g"}))
 
 
 def tolerances(tables: Tables, group: Group) -> pd.DataFrame:

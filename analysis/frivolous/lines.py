@@ -43,6 +43,8 @@ def lines(networks: Networks) -> list[Line]:
             conditions = {**panel.has, **curve.has}
             layer = None if panel.by_layer else conditions.pop("layer", ALL)
             own = fitting(networks.used, conditions)
+            if own.empty:
+                continue
             rest = rest.drop(own.index, errors="ignore")
             fixed = {*conditions, *panel.selected}
             found += _split(networks, panel, curve, layer, best_of(panel, own), fixed)
