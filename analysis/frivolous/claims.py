@@ -1,0 +1,203 @@
+"""What the paper claims, and what the runs say: one function a claim, one sentence a curve or a panel.
+
+A verdict takes the paper's own data, all of its widths, and networks that trained as long as the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pandas as pd
+
+from analysis.frivolous import published, untrained
+from analysis.frivolous.axes import fraction
+from analysis.frivolous.curves import TITLES, of_group
+from analysis.frivolous.gain import gain
+from analysis.frivolous.lines import Line
+from analysis.frivolous.tables import Tables
+from analysis.report import Claim
+
+Group = tuple[str, str]
+Says = Callable[[Tables, Group], list[Claim]]
+RANDOM = "ResNet56, random labels"
+SLACK = 1.0  # points of accuracy that a wider network may lose and be called as good
+PROPORTIONAL = 0.1  # how far from 2 a gain may be and be called that of the width
+
+
+def judged(tables: Tables, groups: list[Group], says: list[Says]) -> list[Claim]:
+    """The claims of every panel, those of one kind together."""
+    found = [claim for group in groups for say in says for claim in say(tables, group)]
+    papers = [claim.paper for claim in found]
+    return sorted(found, key=lambda claim: papers.index(claim.paper))
+
+
+def frivolous_units_outgrow(tables: Tables, group: Group) -> list[Claim]:
+    """The text excepts redundancy of Inception-v3s and prunability with random labels: claims of their own."""
+    claims = []
+    for measure, name, whose in (
+        ("prunability", "prunable", "ResNet56s with random labels"),
+        ("redundancy", "redundant", "Inception-v3s"),
+    ):
+        rows = _gains(tables, group, measure)
+        excepted = rows["curve"].eq(RANDOM) if measure == "prunability" else rows["curve"].str.startswith("Inception")
+        usual = f"The number of {name} units more than doubles where the width doubles (g above 2)."
+        exception = f"The number of {name} units of {whose} does not (g at most 2)."
+        claims += _said(group, usual, rows[~excepted], lambda g: g > 2)
+        claims += _said(group, exception, rows[excepted], lambda g: g <= 2)
+    return claims
+
+
+def others_grow_less(tables: Tables, group: Group) -> list[Claim]:
+    claims = []
+    for measure, name in (("non_prunability", "prunable"), ("non_redundancy", "redundant")):
+        paper = f"Units that are not {name} become more, but less than double (g between 1 and 2)."
+        claims += _said(group, paper, _gains(tables, group, measure), lambda g: (g > 1) & (g < 2))
+    return claims
+
+
+def inside_published(tables: Tables, group: Group) -> list[Claim]:
+    """Our gains against the smallest and the largest that the panel of the paper shows."""
+    claims = []
+    rows = of_group(tables.gain, group).dropna(subset=["g", "published_g_min"])
+    for measure, part in rows.groupby("measure", sort=False):
+        low, high = part["published_g_min"].iloc[0], part["published_g_max"].iloc[0]
+        inside = part["g"].round(2).between(low, high)
+        listed = ", ".join(f"{c or 'all'} {g:.2f}" for c, g in zip(part["curve"], part["g"], strict=True))
+        words = str(measure).replace("_", "-")
+        here = f"{_where(group)}: {int(inside.sum())} of {len(part)} curves inside {low:.2f} to {high:.2f} ({listed})."
+        can_tell = (part["whole"] & ~part["short"]).all()
+        claims.append(
+            Claim(f"The gains in {words} that the panel shows.", here, bool(inside.all()) if can_tell else None)
+        )
+    return claims
+
+
+def accuracy_does_not_degrade(tables: Tables, group: Group) -> list[Claim]:
+    """From each width to the next that was trained."""
+    paper = f"Wider networks are as accurate or more (taken as: they lose at most {SLACK:g} point to the narrower one)."
+    listed, verdicts = [], []
+    for line in tables.of(group):
+        rows = line.networks.groupby("width")["accuracy"].mean().dropna()
+        if len(rows) > 1 and not line.networks["random_labels"].any():
+            lost = max(narrow - wide for narrow, wide in pairwise(rows))
+            change = f"{rows.iloc[0]:.1f} to {rows.iloc[-1]:.1f} %" + (
+                f" (a step back of {lost:.1f})" if lost > 0 else ""
+            )
+            listed.append(f"{line.name or 'all'} {change}")
+            verdicts += [bool(lost <= SLACK)] if _whole(line, rows.index) else []
+    if not listed:
+        return []
+    return [Claim(paper, f"{_where(group)}: {'; '.join(listed)}.", all(verdicts) if verdicts else None)]
+
+
+def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
+    paper = "With random labels networks of width 1 and wider fit at least 99 % of the training set."
+    claims = []
+    for line in tables.of(group):
+        rows = line.networks[line.networks["random_labels"]].groupby("width")["train_accuracy"].mean().dropna()
+        if rows.empty:
+            continue
+        wide = rows[rows.index >= 1]
+        agrees = bool(wide.min() >= published.MEMORISED) if len(wide) and _speaks(line) else None
+        known = published.RANDOM_LABELS_TRAINED.get(line.curve.published)
+        beside = f"; published at 1/4×: {known}" if known and line.papers and 0.25 in rows.index else ""
+        claims.append(Claim(paper, f"{_where(group)}, {line.name}: {_by_width(rows)} %{beside}.", agrees))
+    return claims
+
+
+def initializers_trade(tables: Tables, group: Group) -> list[Claim]:
+    """Which of Glorot and He has more of either kind, at each width."""
+    said = {
+        "prunability": ("Glorot", "He", "Glorot develops more prunable units than He."),
+        "redundancy": ("He", "Glorot", "He develops more redundant units than Glorot."),
+    }
+    return [
+        claim
+        for measure, (more, less, paper) in said.items()
+        for claim in _compared(tables, group, measure, more, less, paper, 1.0)
+    ]
+
+
+def high_variance_and_many_inputs(tables: Tables, group: Group) -> list[Claim]:
+    """The text says it of prunable units; the paper's own curves (Figure 4d) show it of redundant ones."""
+    high, low = "10,000 inputs, factor 1", "10,000 inputs, factor 0.01"
+    paper = "MLPs with many inputs and a high initial variance have far fewer {} (taken as: half or less)."
+    text = "prunable units, says the text", "redundant units, shows the figure"
+    return [
+        claim
+        for measure, words in zip(("prunability", "redundancy"), text, strict=True)
+        for claim in _compared(tables, group, measure, low, high, paper.format(words), 2.0)
+    ]
+
+
+def random_networks_are_proportional() -> list[Claim]:
+    """The claim about random networks, which needs no run."""
+    claims = []
+    for measure in ("prunability", "redundancy"):
+        for inputs, part in untrained.drawn().groupby("inputs"):
+            mean = part.groupby("width")[measure].mean()
+            g, _ = gain({float(str(width)): value for width, value in mean.items()}, measure)
+            paper = f"In random networks {measure} is in proportion to the width, in expectation (appendix; g = 2)."
+            here = f"{untrained.NETWORKS} networks with {inputs:,} inputs: g = {g:.2f}."
+            claims.append(Claim(paper, here, bool(abs(g - 2) <= PROPORTIONAL)))
+    return claims
+
+
+def _compared(
+    tables: Tables, group: Group, measure: str, more: str, less: str, paper: str, factor: float
+) -> list[Claim]:
+    """Whether one curve has at least `factor` times the values of another at every width that both have."""
+    rows = of_group(tables.frivolity, group)
+    wide = rows[rows["curve"].isin([more, less])].pivot(index="width", columns="curve", values=measure)
+    if not {more, less} <= set(wide.columns) or (wide := wide[[more, less]].dropna()).empty:
+        return []
+    ratios = wide[more] / wide[less].where(wide[less] > 0)
+    listed = ", ".join(f"{ratio:.2f} at {fraction(float(str(width)))}×" for width, ratio in ratios.dropna().items())
+    own = [line for line in tables.of(group) if line.name in (more, less)]
+    can_tell = all(_whole(line, wide.index) for line in own)
+    agrees = bool((wide[more] > wide[less]).all() and (wide[more] >= factor * wide[less]).all()) if can_tell else None
+    return [Claim(paper, f"{_where(group)}: {more} over {less}, {measure} {listed or 'none'}.", agrees)]
+
+
+def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:
+    """The gains of a panel that there are; `can_tell` where they may be held against the paper."""
+    rows = of_group(tables.gain, group)
+    rows = rows[(rows["measure"] == measure) & rows["g"].notna()]
+    return rows.assign(can_tell=rows["whole"] & ~rows["short"] & rows["papers"])
+
+
+def _said(group: Group, paper: str, rows: pd.DataFrame, holds: Callable[[pd.Series], pd.Series]) -> list[Claim]:
+    """One claim about the gains of a panel, on which those that can tell decide; none without gains."""
+    if rows.empty:
+        return []
+    listed = "; ".join(
+        f"{row['curve'] or 'all'} {row['g']:.2f}" + ("" if row["whole"] else f" ({_ratios(row['n_ratios'])})")
+        for row in rows.to_dict("records")
+    )
+    judged = rows[rows["can_tell"]]
+    return [Claim(paper, f"{_where(group)}: {listed}.", bool(holds(judged["g"]).all()) if len(judged) else None)]
+
+
+def _ratios(count: int) -> str:
+    return f"{count} ratio{'s' if count > 1 else ''} alone"
+
+
+def _speaks(line: Line) -> bool:
+    return line.papers and not line.short
+
+
+def _whole(line: Line, widths: pd.Index) -> bool:
+    """Whether a line can speak on the paper's claims, at all widths of the paper's."""
+    return _speaks(line) and set(line.curve.widths) <= set(widths)
+
+
+def _where(group: Group) -> str:
+    """A panel in short: what is in front of the first full stop or colon, the data set where it is not the paper's."""
+    title = TITLES[group[0]]
+    short = title.split(".")[0] if title.startswith("Figure") else title
+    return short if group[1] in published.DATASETS else f"{short} ({group[1]})"
+
+
+def _by_width(values: pd.Series) -> str:
+    return ", ".join(f"{value:.1f} at {fraction(float(str(width)))}×" for width, value in values.items())

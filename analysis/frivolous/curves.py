@@ -1,0 +1,106 @@
+"""Figures 1, 3 and 4 and those of the appendix: accuracy, prunability and redundancy by width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import CannotDraw, panels
+from analysis.frivolous import axes, untrained
+from analysis.frivolous.panels import OTHER, PANELS
+from analysis.frivolous.tables import Tables
+
+TITLES = {panel.name: panel.title for panel in (*PANELS, OTHER)}
+PICTURED = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "mlp_10_data", "mlp_10k_data", "other")  # accuracies
+WORDS = {
+    "prunability": "prunability",
+    "redundancy": "redundancy",
+    "non_prunability": "non-prunability",
+    "non_redundancy": "non-redundancy",
+}
+
+
+def accuracy(tables: Tables, groups: Sequence[tuple[str, str]]) -> Figure:
+    """Test accuracy by width of the curves of some panels (Figure 1)."""
+    shown = [group for group in groups if of_group(tables.frivolity, group)["accuracy"].notna().any()]
+    if not shown:
+        raise CannotDraw("No network has a test accuracy.")
+    figure, columns = panels([TITLES[group[0]].split(". ")[-1] for group in shown])
+    for (axis,), group in zip(columns, shown, strict=True):
+        rows = of_group(tables.frivolity, group)
+        named = axes.looks(rows["curve"])
+        for curve, table in rows.groupby("curve", sort=False):
+            look = named[str(curve)]
+            mean, deviation = table["accuracy"], table["accuracy_std"].fillna(0)
+            low, high = mean - deviation, mean + deviation
+            axis.plot(table["width"], mean, color=look.color, marker=look.marker, markersize=4.5, label=str(curve))
+            axis.fill_between(table["width"], low, high, color=look.color, alpha=0.15, linewidth=0)
+            axes.beside(axis, table, "accuracy", look)
+        axes.width_axis(axis, rows["width"])
+        axis.set(ylabel="test accuracy (%)")
+        axis.legend(fontsize=6.5, handlelength=1.6)
+    return figure
+
+
+def frivolous(tables: Tables, group: tuple[str, str], measures: tuple[str, ...]) -> Figure:
+    """The measures by width of the curves of a panel, the published ones dashed (Figures 3, 4 and appendix)."""
+    rows = of_group(tables.frivolity, group)
+    shown = [measure for measure in measures if rows[measure].gt(0).any()]
+    if not shown:
+        raise CannotDraw(f"No network has {' or '.join(WORDS[measure] for measure in measures)} above 0.")
+    gains = of_group(tables.gain, group)
+    figure, columns = panels([_title(gains[gains["measure"] == measure], measure) for measure in shown])
+    named = axes.looks(rows["curve"])
+    published = False
+    for (axis,), measure in zip(columns, shown, strict=True):
+        beside = f"published_{measure}"
+        axes.all_units(axis, rows["width"])
+        for curve, table in rows.groupby("curve", sort=False):
+            axes.band(axis, table, measure, named[str(curve)])
+            if beside in table:
+                axes.beside(axis, table, measure, named[str(curve)])
+        values = [rows[measure], *([rows[beside]] if beside in rows else [])]
+        published |= beside in rows and rows[beside].notna().any()
+        axes.width_axis(axis, rows["width"])
+        axes.share_axis(axis, min(series[series > 0].min() for series in values if series.gt(0).any()))
+        axis.set(ylabel=WORDS[measure])
+    axes.legend(figure, named, published=published, proportional=True)
+    return figure
+
+
+def random_networks() -> Figure:
+    """Prunability and redundancy by width of networks that are not trained."""
+    rows = untrained.drawn()
+    figure, columns = panels([WORDS[measure] for measure in ("prunability", "redundancy")])
+    names = {inputs: f"{inputs:,} inputs" for inputs in untrained.INPUTS}
+    named = axes.looks(names.values())
+    for (axis,), measure in zip(columns, ("prunability", "redundancy"), strict=True):
+        axes.all_units(axis, rows["width"])
+        for inputs, part in rows.groupby("inputs"):
+            table = part.groupby("width")[measure].agg(["mean", "std"]).reset_index()
+            table.columns = pd.Index(["width", measure, f"{measure}_std"])
+            axes.band(axis, table, measure, named[names[int(str(inputs))]])
+        axes.width_axis(axis, rows["width"])
+        axes.share_axis(axis, rows[measure].min())
+        axis.set(ylabel="share of the widest network's units")
+    axes.legend(figure, named, proportional=True)
+    return figure
+
+
+def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:
+    """The rows of a panel and data set."""
+    return table[(table["panel"] == group[0]) & (table["dataset"] == group[1])]
+
+
+def _title(gains: pd.DataFrame, measure: str) -> str:
+    """A measure with its smallest and largest gain, ours and the published ones."""
+    known, words = gains.dropna(subset=["g"]), WORDS[measure].capitalize()
+    if known.empty:
+        return words
+    low, high = known["published_g_min"].iloc[0], known["published_g_max"].iloc[0]
+    beside = "" if np.isnan(low) else f" (published {low:.2f} to {high:.2f})"
+    own = [known["g"].min(), known["g"].max()]
+    return f"{words}\ng {' to '.join(dict.fromkeys(f'{g:.2f}' for g in own))}{beside}"

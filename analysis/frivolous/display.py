@@ -1,0 +1,140 @@
+"""The study's tables as readers see them: one table a panel, rounded, published values beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.frivolous.axes import fraction
+from analysis.frivolous.curves import WORDS, of_group
+from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous.networks import Networks
+from analysis.frivolous.published import is_the_papers
+from analysis.frivolous.tables import Tables
+from analysis.report import mean_and_deviation, number
+
+Group = tuple[str, str]
+DIGITS = 3
+FEW = 5
+
+
+def trained(networks: Networks) -> pd.DataFrame:
+    """What was trained: a row an architecture and data set."""
+    rows = []
+    for (architecture, dataset), part in networks.used.groupby(["architecture", "dataset"]):
+        papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))
+        rows.append(
+            {
+                "": f"{architecture}, {dataset}",
+                "networks": f"{len(part):,}",
+                "widths": _levels(part["width"]),
+                "initialisers": _few(sorted(part["initializer"].unique())),
+                "factors": _levels(part["initializer_factor"]),
+                "optimisers": _few(sorted(part["optimizer"].unique())),
+                "learning rates": _levels(part["learning_rate"]),
+                "at most epochs": _levels(part["max_epochs"]),
+                "init seeds": part["init_seed"].nunique(),
+                "the paper's data": "yes" if papers else "no",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def frivolity(tables: Tables, group: Group, measures: tuple[str, ...]) -> pd.DataFrame:
+    """Measures by curve and width, the published curve in brackets."""
+    rows = of_group(tables.frivolity, group)
+    shown = {
+        "curve": rows["curve"],
+        "width": [f"{fraction(width)}×" for width in rows["width"]],
+        "n": rows["n"],
+        "accuracy, %": _pairs(rows, "accuracy", 1),
+    }
+    shown |= {WORDS[measure]: _pairs(rows, measure, DIGITS) for measure in measures}
+    if rows["short"].any():
+        shown["too short"] = ["yes" if short else "" for short in rows["short"]]
+    return _without_empty(pd.DataFrame(shown).astype(str))
+
+
+def gains(tables: Tables, group: Group) -> pd.DataFrame:
+    """Gains by curve, one column a measure, in brackets how many ratios there are where some are missing."""
+    rows = of_group(tables.gain, group)
+    rows = rows[rows["g"].notna()]
+    if rows.empty:
+        return pd.DataFrame()
+    cells = [
+        number(g, 2) + ("" if whole else f" ({n} ratio{'s' if n > 1 else ''})")
+        for g, whole, n in zip(rows["g"], rows["whole"], rows["n_ratios"], strict=True)
+    ]
+    wide = rows.assign(cell=cells).pivot(index="curve", columns="measure", values="cell")
+    order = [measure for measure in WORDS if measure in wide.columns]
+    wide = wide.reindex(index=list(dict.fromkeys(rows["curve"])), columns=order).fillna("").rename(columns=WORDS)
+    known = rows.dropna(subset=["published_g_min"]).drop_duplicates("measure").set_index("measure")
+    if len(known):
+        ranges = {
+            WORDS[measure]: f"{known['published_g_min'][measure]:.2f} to {known['published_g_max'][measure]:.2f}"
+            for measure in order
+            if measure in known.index
+        }
+        wide.loc["published, all curves"] = pd.Series(ranges).reindex(wide.columns).fillna("")
+    own = rows[rows["measure"] == "prunability"].set_index("curve")["published_g"].dropna()
+    wide["published prunability"] = [f"{own[curve]:.2f}" if curve in own.index else "" for curve in wide.index]
+    return _without_empty(wide.reset_index().rename(columns={"curve": "g"}))
+
+
+def tolerances(tables: Tables, group: Group) -> pd.DataFrame:
+    """Gains at other tolerances, and values at the widths, curve by curve."""
+    rows = of_group(tables.tolerances, group)
+    rows = rows[rows[[f"at_{width:g}x" for width in WIDTHS]].notna().any(axis=1)]
+    shown = {
+        "curve": rows["curve"],
+        "measure": [
+            measure + (", by position" if by_position else "")
+            for measure, by_position in zip(rows["measure"], rows["by_position"], strict=True)
+        ],
+        "tolerance": [
+            f"{tolerance:g}" + (" (the paper's)" if default else "")
+            for tolerance, default in zip(rows["tolerance"], rows["default"], strict=True)
+        ],
+        "g": [number(g, 2) for g in rows["g"]],
+    }
+    for width in WIDTHS:
+        shown[f"{fraction(width)}×"] = [number(value, DIGITS) for value in rows[f"at_{width:g}x"]]
+    return _without_empty(pd.DataFrame(shown).astype(str))
+
+
+def correlation(tables: Tables, group: Group) -> pd.DataFrame:
+    """Mean |correlation| by curve, layer and width."""
+    rows = of_group(tables.correlation, group)
+    if rows.empty:
+        return pd.DataFrame()
+    cells = rows.assign(cell=_pairs(rows, "correlation", 2), key=rows["curve"] + "\n" + rows["layer"])
+    wide = cells.pivot(index="key", columns="width", values="cell").fillna("")
+    wide = wide.reindex(list(dict.fromkeys(cells["key"])))
+    wide.columns = pd.Index([f"{fraction(float(str(width)))}×" for width in wide.columns])
+    curve, layer = zip(*(key.split("\n") for key in wide.index), strict=True)
+    wide.insert(0, "curve", curve)
+    wide.insert(1, "layer", layer)
+    return wide.reset_index(drop=True)
+
+
+def _pairs(rows: pd.DataFrame, name: str, digits: int) -> list[str]:
+    """`mean ± deviation`, and the published value in brackets."""
+    beside = rows.get(f"published_{name}", pd.Series(float("nan"), index=rows.index))
+    return [
+        mean_and_deviation(mean, std, digits) + (f" ({value:g})" if pd.notna(value) and pd.notna(mean) else "")
+        for mean, std, value in zip(rows[name], rows[f"{name}_std"], beside, strict=True)
+    ]
+
+
+def _without_empty(shown: pd.DataFrame) -> pd.DataFrame:
+    return shown.loc[:, (shown != "").any()]
+
+
+def _levels(values: pd.Series) -> str:
+    return _few([f"{value:g}" for value in sorted(values.unique())])
+
+
+def _few(levels: Sequence[str]) -> str:
+    """The levels, or how many they are where they are more than fit a column."""
+    return ", ".join(levels) if len(levels) <= FEW else f"{len(levels)} levels"

@@ -1,0 +1,77 @@
+"""Which networks each line of each panel shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.frivolous.networks import SETTINGS, Networks
+from analysis.frivolous.panels import ALL, OTHER, PANELS, Curve, Panel, fitting
+from analysis.frivolous.published import is_the_papers
+from analysis.frivolous.selection import best
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a panel: its networks on one data set, after the selection of settings.
+
+    `layer` is what is shown of them; None: every layer, a line each. `papers` says whether published values may stand
+    beside it.
+    """
+
+    panel: Panel
+    curve: Curve
+    dataset: str
+    name: str
+    layer: str | None
+    networks: pd.DataFrame
+    papers: bool
+
+    @property
+    def short(self) -> bool:
+        """Whether some of its networks trained for fewer epochs than the paper's, and until they ran out."""
+        return bool(self.networks["short"].any())
+
+
+def lines(networks: Networks) -> list[Line]:
+    """All lines, in the order of the paper; a network may be in several panels, and is in `OTHER` if it is in none."""
+    found, rest = [], networks.used
+    for panel in PANELS:
+        for curve in panel.curves:
+            conditions = {**panel.has, **curve.has}
+            layer = None if panel.by_layer else conditions.pop("layer", ALL)
+            own = fitting(networks.used, conditions)
+            if own.empty:
+                continue
+            rest = rest.drop(own.index, errors="ignore")
+            fixed = {*conditions, *panel.selected}
+            found += _split(networks, panel, curve, layer, best_of(panel, own), fixed)
+    for architecture, own in rest.groupby("architecture"):
+        found += _split(networks, OTHER, Curve(str(architecture)), ALL, own, set())
+    return found
+
+
+def best_of(panel: Panel, networks: pd.DataFrame) -> pd.DataFrame:
+    """The networks of a curve after the selection of settings, at each width and by all else that varies."""
+    other = [name for name in SETTINGS if name not in panel.selected and networks[name].nunique() > 1]
+    return best(networks, by=["dataset", "width", *other], settings=panel.selected)
+
+
+def _split(
+    networks: Networks, panel: Panel, curve: Curve, layer: str | None, own: pd.DataFrame, fixed: set[str]
+) -> list[Line]:
+    """A line for each data set, and for each level of a setting that varies at one width beside the curve's own."""
+    found = []
+    for dataset, rows in own.groupby("dataset"):
+        varied = [s for s in SETTINGS if s not in fixed and rows.groupby("width")[s].nunique().gt(1).any()]
+        for levels, part in rows.groupby(varied) if varied else [((), rows)]:
+            name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
+            papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))
+            found.append(Line(panel, curve, str(dataset), name, layer, part, papers))
+    return found
+
+
+def _words(settings: Sequence[str], levels: Sequence[object]) -> list[str]:
+    return [f"{name.replace('_', ' ')} {level}" for name, level in zip(settings, levels, strict=True)]

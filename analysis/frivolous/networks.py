@@ -1,0 +1,134 @@
+"""The study's networks: how prunable and how redundant each of their layers is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+
+from analysis.frivolous import prunability, redundancy
+from analysis.frivolous.panels import ALL, LARGEST_BATCH, VARIED_LAYER
+from analysis.frivolous.published import epochs
+from analysis.runs import Runs
+
+WIDEST = 4.0  # the paper counts units as shares of those of the network so many times as wide
+# Images that are trained and validated on, of data sets that have one size.
+IMAGES = {
+    "cifar10": 50_000,
+    "cifar10_file_order": 50_000,
+    "mnist": 60_000,
+    "image_folder": 1_281_167,
+}
+SEEDS = ["init_seed", "data_seed", "order_seed", "prune_seed"]
+# Factors that tell networks apart, in the order in which they are named.
+SETTINGS = [
+    *("hidden", "inputs", "samples", "noise", "preprocessing", "augmentation", "random_labels", "activation"),
+    *("dropout", "varied", "optimizer", "momentum", "weight_decay", "decayed", "learning_rate", "schedule"),
+    *("batch_size", "max_epochs", "stopping", "stopping_split", "stopping_patience", "precision"),
+    *("initializer", "initializer_factor", "sparsity", "nonzeros_asked"),
+]
+MEASURED = ["prunability", "redundancy", "correlation"]
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How frivolous units are counted.
+
+    Units are prunable as long as at most `changed` of the answers change, and redundant if the others explain all but
+    `unexplained` of the variance. With `by_position` each position of a feature map counts as a unit to remove.
+    """
+
+    changed: float = prunability.TOLERANCE
+    unexplained: float = redundancy.TOLERANCE
+    by_position: bool = False
+
+
+TOLERANCES = Tolerances()
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of a sweep, ready to be put into panels.
+
+    `used` are those that did not diverge and have a measure. It has the record's columns and `n_train` (images trained
+    on; 0 where that is not known), `largest_batch` (whether a ResNet18 has the paper's largest batch of its width),
+    `accuracy` and `train_accuracy` (percent; on the test set, and on the training set at the epoch whose weights were
+    kept), and `short` (trained for fewer epochs than the paper's, and until they ran out). `layers` has a row a network
+    and layer (`measure`), `row` is the network's label in `used`.
+    """
+
+    used: pd.DataFrame
+    layers: pd.DataFrame
+    scale: str
+    planned: int
+    found: int
+    diverged: int
+
+
+def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
+    """Measure every network of a sweep. Raises ValueError where none can be used."""
+    frame = runs.networks
+    finished = frame["status"] == "finished"
+    has = frame[MEASURED].map(len).gt(0).any(axis=1)
+    if not (finished & has).any():
+        raise ValueError(
+            f"none of the {len(frame)} networks of sweep {runs.sweep_id} can be used: "
+            f"{int((~finished).sum())} diverged, the others have neither prunability nor redundancy nor correlation"
+        )
+    used = frame[finished & has].reset_index(drop=True)
+    known = used["dataset"].map(IMAGES)
+    used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
+    largest = used["width"].map(LARGEST_BATCH) == used["batch_size"]
+    used["largest_batch"] = largest & used["architecture"].eq("resnet18")
+    used["accuracy"] = 100 * used["test_accuracy"]
+    used["train_accuracy"] = [
+        100 * _at(*row)
+        for row in zip(used["curve_epoch"], used["curve_train_accuracy"], used["stopped_epoch"], strict=True)
+    ]
+    columns = zip(used["architecture"], used["augmentation"], used["random_labels"], strict=True)
+    paper = [epochs(name, augmentation=augmentation, random_labels=labels) for name, augmentation, labels in columns]
+    used["short"] = (used["max_epochs"] < paper) & (used["epochs"] >= used["max_epochs"])
+    return Networks(
+        used=used,
+        layers=measure(used, tolerances),
+        scale=runs.scale,
+        planned=runs.planned,
+        found=len(frame),
+        diverged=int((~finished).sum()),
+    )
+
+
+def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.DataFrame:
+    """A row a network and layer, and for the whole network: row, layer, size, prunability, redundancy.
+
+    `size` is all units of the layer, as a share of the units of the widest network; prunability is that share for the
+    units that can be removed, in the best repeat, NaN where it was not measured; redundancy is an array with a share a
+    repeat, and of the whole network a repeat and layer, empty where it was not measured.
+    """
+    rows = []
+    columns = [networks[name] for name in ("prunability", "redundancy", "width", "varied")]
+    for row, prunable, redundant, width, varied in zip(networks.index, *columns, strict=True):
+        largest: dict[str, float] = {}
+        for curve in prunable:
+            if curve["by_position"] == tolerances.by_position:
+                share = prunability.threshold(curve["removed"], curve["unchanged"], tolerances.changed)
+                largest[curve["layer"]] = max(share, largest.get(curve["layer"], 0.0))
+        shares: dict[str, list[float]] = {}
+        for spectrum in redundant:
+            units = redundancy.redundant_units(spectrum["eigenvalues"], tolerances.unexplained)
+            shares.setdefault(spectrum["layer"], []).append(units / len(spectrum["eigenvalues"]))
+        names = dict.fromkeys([ALL, *(name for name in (*shares, *largest) if name != ALL)])
+        for layer in names:
+            # Of networks that vary one layer all others are as large at every width.
+            size = width / WIDEST if varied == "all" or layer in (ALL, VARIED_LAYER) else 1.0
+            own = list(chain(*shares.values())) if layer == ALL else shares.get(layer, [])
+            rows.append((row, layer, size, size * largest.get(layer, np.nan), size * np.array(own, dtype=float)))
+    return pd.DataFrame(rows, columns=["row", "layer", "size", "prunability", "redundancy"])
+
+
+def _at(epochs: np.ndarray, values: np.ndarray, epoch: int) -> float:
+    """The value of a curve at an epoch; NaN where the curve does not have it."""
+    found = np.flatnonzero(np.asarray(epochs) == epoch)
+    return float(values[found[0]]) if len(found) and len(values) > found[0] else float("nan")

@@ -1,0 +1,243 @@
+"""The report of the frivolous-units study: a section for each panel of the paper that a sweep has networks of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures import CannotDraw, draw
+from analysis.frivolous import ablation, claims, curves, display, untrained
+from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
+from analysis.frivolous.panels import PANELS
+from analysis.frivolous.tables import MAIN, Tables
+from analysis.report import Claim, Section, write
+from analysis.runs import Runs
+
+COLUMNS = [  # of the record, that anything here reads
+    *("dataset", "architecture", "width", *SETTINGS, *SEEDS, "status", "epochs", "stopped_epoch"),
+    *("validation_accuracy", "validation_size", "test_accuracy", "curve_epoch", "curve_train_accuracy"),
+    *(*MEASURED, "git_commit", "git_dirty"),
+]
+ABLATED = ("fig_4c", "fig_4a", "fig_4d", "fig_3ab", "other")  # panels whose curves of ablation are shown
+FRIVOLOUS = ("prunability", "redundancy")
+OTHERS = ("non_prunability", "non_redundancy")
+SHARES = (
+    "Shares of the units of the network four times as wide; bands are one standard deviation over networks, for "
+    "redundancy also over repeats and layers. Dashed: published. What grows as the width is parallel to the grey "
+    "line. g: mean growth where the width doubles."
+)
+Group = tuple[str, str]
+
+
+def report(runs: Runs, out: Path) -> Path:
+    """Write `tables/*.csv`, `figures/*.png` and `.svg`, and `report.html` under `out`; returns the path of the page.
+
+    Raises ValueError where no network can be used and OSError where `out` cannot be written.
+    """
+    networks = prepare(runs)
+    for folder in (out / "tables", out / "figures"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for old in (out / "figures").glob("*_of_*"):  # of panels that this sweep may not have
+        old.unlink()
+    tables = Tables(networks)
+    for name, table in tables.named().items():
+        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    return write(
+        out / "report.html",
+        title="Frivolous Units: what the runs say",
+        facts=_facts(runs, networks),
+        warnings=_warnings(networks, tables),
+        sections=_sections(tables, out / "figures"),
+    )
+
+
+def _sections(tables: Tables, folder: Path) -> list[Section]:
+    figure = partial(_figure, folder)
+    main = tables.groups(MAIN)
+    appendix = [group for group in tables.groups() if group[0] not in MAIN and _compares(tables, group)]
+    sections = [Section("What was trained", tables={"": display.trained(tables.networks)})]
+    sections += [
+        Section(
+            "The paper's claims",
+            "Verdicts where the data, the widths and the length of training are the paper's.",
+            claims=[
+                *claims.judged(
+                    tables,
+                    main,
+                    [
+                        claims.frivolous_units_outgrow,
+                        claims.others_grow_less,
+                        claims.random_labels_are_memorised,
+                        claims.initializers_trade,
+                        claims.high_variance_and_many_inputs,
+                    ],
+                ),
+                *claims.judged(tables, [*main, *appendix], [claims.inside_published]),
+            ],
+        )
+    ]
+    pictured = [group for group in (*main, *appendix) if group[0] in curves.PICTURED]
+    sections.append(
+        figure(
+            "accuracy",
+            "Figure 1. Test accuracy by width",
+            "Mean over networks; bands are one standard deviation. Dashed: published.",
+            partial(curves.accuracy, tables, pictured),
+            said=claims.judged(tables, pictured, [claims.accuracy_does_not_degrade]),
+        )
+    )
+    for group in tables.groups(ABLATED):
+        sections += [
+            figure(
+                f"ablation_of_{_slug(group)}",
+                f"Figure 2a, b. Answers while units are removed: {_title(tables, group)}",
+                "Units of all hidden layers at random, in the best of the repeats; mean over networks, bands are one "
+                "standard deviation. Crosses: published. Where a curve falls below 80 % its prunability is read.",
+                partial(ablation.unchanged_answers, tables, group),
+            ),
+            figure(
+                f"correlations_of_{_slug(group)}",
+                f"Figure 2c, d. Correlations of units: {_title(tables, group)}",
+                "|Correlation| of the outputs of two units of a layer on the test set, over pairs of units. Short bars "
+                "at the bottom: means; dashed: published means. Table: means by layer, published in brackets.",
+                partial(ablation.correlations, tables, group),
+                shown={"": display.correlation(tables, group)},
+            ),
+        ]
+    for group in (*main, *appendix):
+        sections.append(
+            figure(
+                f"frivolous_of_{_slug(group)}",
+                _title(tables, group),
+                SHARES,
+                partial(curves.frivolous, tables, group, FRIVOLOUS),
+                shown={
+                    "Gains": display.gains(tables, group),
+                    "By width (published in brackets)": display.frivolity(tables, group, FRIVOLOUS),
+                },
+            )
+        )
+    for group in main:
+        sections.append(
+            figure(
+                f"others_of_{_slug(group)}",
+                f"Units that are not frivolous: {_title(tables, group)}",
+                "As above: all units but the prunable, and all but the redundant ones.",
+                partial(curves.frivolous, tables, group, OTHERS),
+                shown={"": display.frivolity(tables, group, OTHERS)},
+            )
+        )
+    sections.append(
+        figure(
+            "random_networks",
+            "Networks that are not trained",
+            f"Dense networks with one hidden layer of {untrained.UNITS} units at width 1, as they are drawn; mean over "
+            f"{untrained.NETWORKS} of them, bands are one standard deviation. No run is needed for this.",
+            curves.random_networks,
+            said=claims.random_networks_are_proportional(),
+        )
+    )
+    sections.append(
+        Section(
+            "Other tolerances",
+            "How many answers may change until units no longer count as prunable, and which share of the variance may "
+            "stay unexplained for redundant ones; prunability by positions of feature maps where it was measured.",
+            tables={_title(tables, group): table for group in main if len(table := display.tolerances(tables, group))},
+        )
+    )
+    return sections
+
+
+def _figure(
+    folder: Path,
+    name: str,
+    title: str,
+    text: str,
+    make: Callable[[], Figure],
+    *,
+    said: list[Claim] | None = None,
+    shown: dict | None = None,
+) -> Section:
+    tables = {caption: table for caption, table in (shown or {}).items() if len(table)}
+    try:
+        path = draw(make, folder=folder, name=name)
+    except CannotDraw as reason:
+        return Section(title, missing=str(reason), claims=said or [], tables=tables)
+    return Section(title, text, picture=path, claims=said or [], tables=tables)
+
+
+def _title(tables: Tables, group: Group) -> str:
+    """A panel in words; with the data set where a panel has several."""
+    datasets = [dataset for panel, dataset in tables.groups() if panel == group[0]]
+    return curves.TITLES[group[0]] + (f" ({group[1]})" if len(datasets) > 1 else "")
+
+
+def _compares(tables: Tables, group: Group) -> bool:
+    """Whether a panel has more than the one curve that another panel shows as well."""
+    return len(tables.of(group)) > 1 or tables.of(group)[0].layer is None
+
+
+def _slug(group: Group) -> str:
+    """A panel and data set as a part of a file name."""
+    return "_".join(group)
+
+
+def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
+    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
+    trained = ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items())
+    return [
+        ("study", f"{runs.study}, scale {runs.scale}"),
+        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
+        ("networks", f"{len(networks.used):,} used of {networks.found:,} trained and {networks.planned:,} planned"),
+        ("diverged", f"{networks.diverged:,}; they are left out"),
+        ("prunable", f"at most {100 * TOLERANCES.changed:g} % of the answers change; the best of the repeats"),
+        ("redundant", f"the other units explain all but {100 * TOLERANCES.unexplained:g} % of the variance"),
+        ("trained by commit", trained),
+        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def _warnings(networks: Networks, tables: Tables) -> list[str]:
+    found = []
+    for group in tables.groups():
+        own = tables.of(group)
+        if group[0] == "other":
+            continue
+        said = []
+        if not all(line.papers for line in own):
+            said.append(
+                f"{group[1]} at scale {networks.scale} is not the paper's data: no published values, no verdicts"
+            )
+        if short := [line.name or "all curves" for line in own if line.short]:
+            said.append(f"trained for fewer epochs than the paper's: {'; '.join(short)}")
+        if fewer := [line.name or "all curves" for line in own if _fewest(line.networks) < line.panel.seeds]:
+            said.append(f"fewer networks a point than the paper's {own[0].panel.seeds}: {'; '.join(fewer)}")
+        if without := _missing(own):
+            said.append(f"widths are missing: {'; '.join(without)}")
+        if said:
+            found.append(f"{_title(tables, group)}. {'. '.join(each[0].upper() + each[1:] for each in said)}.")
+    absent = [panel.title for panel in PANELS if panel.name not in {name for name, _ in tables.groups()}]
+    if absent:
+        found.append(f"This sweep has no networks of: {'; '.join(absent)}.")
+    if missing := networks.planned - networks.found:
+        found.append(
+            f"{missing:,} of {networks.planned:,} planned networks have no finished run yet and are missing here."
+        )
+    return found
+
+
+def _fewest(networks) -> int:
+    return int(networks.groupby("width").size().min())
+
+
+def _missing(own: list) -> list[str]:
+    found = []
+    for line in own:
+        widths = [f"{width:g}×" for width in line.curve.widths if not (line.networks["width"] == width).any()]
+        if widths:
+            found.append(f"{line.name or 'all curves'} without {', '.join(widths)}")
+    return found

@@ -1,0 +1,193 @@
+"""The tables of the study: shares of the units of the widest network, accuracies in percent, deviations of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analysis.frivolous import published
+from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
+from analysis.frivolous.lines import Line, lines
+from analysis.frivolous.networks import TOLERANCES, Networks, Tolerances, measure
+from analysis.frivolous.panels import ALL
+
+KEY = ["dataset", "scale", "panel", "curve"]
+# Figures 2 to 4: what is shown of these is more than their widths.
+MAIN = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "other")
+CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
+UNEXPLAINED = (0.05, 0.1, 0.15)
+POINTS = ["accuracy", *MEASURES]
+
+
+class Tables:
+    """The lines of all panels, and every table made of them."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self.lines = lines(networks)
+
+    @cached_property
+    def frivolity(self) -> pd.DataFrame:
+        """Prunability and redundancy by width (Figures 1, 3 and 4): a row a curve and width."""
+        parts = [self._named(line, points(line, self.networks.layers)) for line in self.lines]
+        table = pd.concat(parts, ignore_index=True)
+        table = table.merge(published.curves(), on=["published", "width"], how="left")
+        beside = [f"published_{name}" for name in ("prunability", "redundancy", "accuracy")]
+        table[beside] = table[beside].where(table["papers"])
+        deviations = [f"{name}_std" for name in POINTS]
+        return table[[*KEY, "layer", "width", "n_train", "n", *POINTS, *deviations, *beside, "short"]]
+
+    @cached_property
+    def gain(self) -> pd.DataFrame:
+        """Gains (specification b.7): a row a curve and measure.
+
+        `whole`: of as many ratios as the paper's; `short`: of networks that trained less; `papers`: on its own data.
+        """
+        rows = []
+        for line in self.lines:
+            for name, part in points(line, self.networks.layers).groupby("curve", sort=False):
+                for measured in MEASURES:
+                    values = dict(zip(part["width"], part[measured], strict=True))
+                    g, ratios = gain(values, measured)
+                    low, high = published.GAINS.get(line.panel.name, {}).get(measured, (np.nan, np.nan))
+                    own = published.CURVE_GAINS.get((line.panel.name, str(name)), np.nan)
+                    known = [low, high, own if measured == "prunability" else np.nan]
+                    beside = known if line.papers else [np.nan] * 3
+                    whole = ratios == all_ratios(measured, line.curve.widths)
+                    rows.append(
+                        (*self._key(line, str(name)), measured, ratios, g, *beside, whole, line.short, line.papers)
+                    )
+        columns = ["measure", "n_ratios", "g", "published_g_min", "published_g_max", "published_g"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns, "whole", "short", "papers"])
+
+    @cached_property
+    def ablation(self) -> pd.DataFrame:
+        """Percent of the answers that stay, by percent of the units removed (Figure 2a, b), in the best repeat."""
+        rows = []
+        for line in self._main():
+            for width, part in line.networks.groupby("width"):
+                curves = part["prunability"].map(lambda measured: _best_repeat(measured, ALL)).dropna()
+                for removed, values in _by_share(curves).items():
+                    known = published.ABLATION.get(line.curve.published, {}).get(round(removed), ())
+                    beside = dict(zip(WIDTHS, known, strict=False)).get(float(str(width)), np.nan)
+                    spread = values.std(ddof=1) if len(values) > 1 else np.nan
+                    shown = (len(values), values.mean(), spread, beside if line.papers else np.nan)
+                    rows.append((*self._key(line, line.name), width, removed, *shown))
+        columns = ["width", "removed", "n", "unchanged", "unchanged_std", "published_unchanged"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    @cached_property
+    def correlation(self) -> pd.DataFrame:
+        """Mean |correlation| of pairs of units by width and layer (Figure 2c, d)."""
+        rows = []
+        for line in self._main():
+            measured = line.networks[["width", "correlation"]].explode("correlation").dropna()
+            measured["layer"] = [each["layer"] for each in measured["correlation"]]
+            measured["mean"] = [each["mean"] for each in measured["correlation"]]
+            for (layer, width), values in measured.groupby(["layer", "width"], sort=False)["mean"]:
+                known = published.CORRELATION.get(line.curve.published, {}).get(width, np.nan)
+                beside = known if line.papers and layer == "conv2" else np.nan
+                rows.append(
+                    (*self._key(line, line.name), layer, width, len(values), values.mean(), values.std(), beside)
+                )
+        columns = ["layer", "width", "n", "correlation", "correlation_std", "published_correlation"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    @cached_property
+    def tolerances(self) -> pd.DataFrame:
+        """Gains and values by width at other tolerances; prunability by positions of feature maps where measured."""
+        readings = [("prunability", Tolerances(changed=changed)) for changed in CHANGED]
+        readings += [("redundancy", Tolerances(unexplained=unexplained)) for unexplained in UNEXPLAINED]
+        if any(curve["by_position"] for measured in self.networks.used["prunability"] for curve in measured):
+            readings.append(("prunability", Tolerances(by_position=True)))
+        rows = []
+        for line in self._main():
+            for measured, tolerances in readings:
+                table = points(line, measure(line.networks, tolerances))
+                values = dict(zip(table["width"], table[measured], strict=True))
+                g, ratios = gain(values, measured)
+                tolerance = tolerances.changed if measured == "prunability" else tolerances.unexplained
+                default = tolerances == TOLERANCES
+                by_width = [values.get(width, np.nan) for width in WIDTHS]
+                reading = (measured, tolerances.by_position, tolerance, default, ratios, g)
+                rows.append((*self._key(line, line.name), *reading, *by_width))
+        columns = ["measure", "by_position", "tolerance", "default", "n_ratios", "g", *(f"at_{w:g}x" for w in WIDTHS)]
+        return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    def named(self) -> dict[str, pd.DataFrame]:
+        """Every table by the name of its file."""
+        return {name: getattr(self, name) for name in ("frivolity", "gain", "ablation", "correlation", "tolerances")}
+
+    def groups(self, panels: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """Panel and data set of all lines, in the order of the paper, of some panels only."""
+        found = dict.fromkeys((line.panel.name, line.dataset) for line in self.lines)
+        return [group for group in found if panels is None or group[0] in panels]
+
+    def of(self, group: tuple[str, str]) -> list[Line]:
+        """The lines of a panel and data set."""
+        return [line for line in self.lines if (line.panel.name, line.dataset) == group]
+
+    def _main(self) -> list[Line]:
+        return [line for line in self.lines if line.panel.name in MAIN]
+
+    def _key(self, line: Line, curve: str) -> tuple[str, str, str, str]:
+        return line.dataset, self.networks.scale, line.panel.name, curve
+
+    def _named(self, line: Line, table: pd.DataFrame) -> pd.DataFrame:
+        keys = dict(zip(KEY[:3], self._key(line, "")[:3], strict=True))
+        by_layer = line.layer is None
+        return table.assign(
+            **keys, published="" if by_layer else line.curve.published, papers=line.papers, short=line.short
+        )
+
+
+def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
+    """A line by width; of a panel by layer as many lines: curve, layer, width, n_train, n, means and deviations."""
+    columns = ["width", "accuracy", "n_train"]
+    rows = layers[layers["row"].isin(line.networks.index)].merge(
+        line.networks[columns], left_on="row", right_index=True
+    )
+    rows = rows[rows["layer"] != ALL] if line.layer is None else rows[rows["layer"] == line.layer]
+    rows = rows.assign(non_prunability=rows["size"] - rows["prunability"])
+    found = []
+    for layer, own in rows.groupby("layer", sort=False):
+        curve = line.name if line.layer is not None else ", ".join(filter(None, [str(layer), line.name]))
+        for width, part in own.groupby("width"):
+            pooled = np.concatenate(list(part["redundancy"]))
+            values = {
+                "accuracy": part["accuracy"],
+                "prunability": part["prunability"],
+                "redundancy": pd.Series(pooled),
+                "non_prunability": part["non_prunability"],
+                "non_redundancy": part["size"].iloc[0] - pd.Series(pooled),
+            }
+            n_train = part["n_train"].iloc[0] if part["n_train"].nunique() == 1 else 0
+            row = {"curve": curve, "layer": layer, "width": width, "n_train": n_train, "n": len(part)}
+            row |= {name: series.mean() for name, series in values.items()}
+            row |= {f"{name}_std": series.std() for name, series in values.items()}
+            found.append(row)
+    names = ["curve", "layer", "width", "n_train", "n", *POINTS, *(f"{name}_std" for name in POINTS)]
+    table = pd.DataFrame(found, columns=names)
+    table["n_train"] = table["n_train"].astype("Int64").replace(0, pd.NA)
+    return table
+
+
+def _best_repeat(measured: Sequence[dict], layer: str) -> pd.Series | None:
+    """At each share removed the largest percent of unchanged answers over repeats; None where it was not measured."""
+    curves = [curve for curve in measured if curve["layer"] == layer and not curve["by_position"]]
+    if not curves:
+        return None
+    best = np.max([np.asarray(curve["unchanged"], dtype=float) for curve in curves], axis=0)
+    return pd.Series(100 * best, index=100 * np.asarray(curves[0]["removed"], dtype=float))
+
+
+def _by_share(curves: pd.Series) -> dict[float, np.ndarray]:
+    """The percentages of all networks by share removed."""
+    found: dict[float, list[float]] = {}
+    for curve in curves:
+        for removed, value in curve.items():
+            found.setdefault(round(float(removed), 6), []).append(value)
+    return {removed: np.array(values) for removed, values in sorted(found.items())}

@@ -1,0 +1,268 @@
+"""The frivolous study's tables: panels, exact power laws, and literal values."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual
+
+from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous.networks import Tolerances, measure, prepare
+from analysis.frivolous.report import COLUMNS
+from analysis.frivolous.tables import Tables
+from analysis.runs import Runs, as_frame
+from raydensity.spec import SGD, InceptionV3, ResNet18, ResNet56
+
+TABLE_COLUMNS = {
+    "frivolity": "dataset scale panel curve layer width n_train n accuracy prunability redundancy non_prunability "
+    "non_redundancy accuracy_std prunability_std redundancy_std non_prunability_std non_redundancy_std "
+    "published_prunability published_redundancy published_accuracy short",
+    "gain": "dataset scale panel curve measure n_ratios g published_g_min published_g_max published_g whole short "
+    "papers",
+    "ablation": "dataset scale panel curve width removed n unchanged unchanged_std published_unchanged",
+    "correlation": "dataset scale panel curve layer width n correlation correlation_std published_correlation",
+    "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
+    "at_2x at_4x",
+}
+
+
+def runs(rows, *, scale="reduced", planned=None):
+    """The networks with the columns that the analysis says it reads, and no other."""
+    frame = as_frame(records(rows).select(["network_id", *COLUMNS]))
+    return Runs("frivolous", scale, "a" * 20, "2026-01-01T00:00:00+00:00", planned or len(frame), frame)
+
+
+def made(rows, **arguments):
+    return Tables(prepare(runs(rows, **arguments)))
+
+
+def picked(table, **values):
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def panels_of(rows, **arguments):
+    """Panels and curves that the networks are in."""
+    table = made(rows, **arguments).frivolity
+    return {(panel, curve) for panel, curve in zip(table["panel"], table["curve"], strict=True)}
+
+
+def test_tables_have_the_columns_that_others_rely_on():
+    named = made([network(alexnet(0.25)), network(mlp(1))]).named()
+    assert {name: " ".join(table.columns) for name, table in named.items()} == TABLE_COLUMNS
+
+
+@pytest.mark.parametrize(("prunable", "redundant"), [(0.5, 0.25), (0.0, 0.0), (1.0, 0.5)])
+def test_exact_power_laws_have_their_gain(prunable, redundant):
+    """Shares that grow as a power of the width: the number of units grows by a power more."""
+    rows = [
+        network(
+            alexnet(width, initializer=name),
+            prunable=0.2 * width**prunable,
+            redundant=round(UNITS * 0.4 * width**redundant) / UNITS,
+        )
+        for width in WIDTHS
+        for name in ("glorot_normal", "he_normal")
+    ]
+    gains = picked(made(rows).gain, panel="fig_4c").set_index(["curve", "measure"])
+    for curve in ("Glorot", "He"):
+        assert gains.loc[(curve, "prunability"), "g"] == pytest.approx(2 ** (1 + prunable))
+        assert gains.loc[(curve, "redundancy"), "g"] == pytest.approx(2 ** (1 + redundant), rel=0.005)
+        assert list(gains.loc[curve]["n_ratios"]) == [4, 3, 4, 3]
+        if prunable == redundant == 0:
+            assert list(gains.loc[curve]["g"]) == pytest.approx([2, 2, 2, 2])
+    low_high = ["published_g_min", "published_g_max", "published_g"]
+    assert gains.loc[("Glorot", "prunability"), low_high].tolist() == [2.29, 2.81, 2.81]
+    assert gains["whole"].all()
+
+
+def test_a_point_by_hand():
+    """Width 1/2, so that all units are 1/8; two seeds, the best of two repeats, two layers unlike the others."""
+    layers = {"conv2": (0.5, 0.75), "fc2": (0.25, 0.5)}
+    rows = [
+        network(alexnet(0.5, seed=0), prunable=[0.2, 0.4], redundant=[0.25, 0.25], by_layer=layers, accuracy=0.8),
+        network(alexnet(0.5, seed=1), prunable=[0.6, 0.1], redundant=[0.25, 0.25], by_layer=layers, accuracy=0.7),
+    ]
+    tables = made(rows)
+    point = picked(tables.frivolity, panel="fig_4c").iloc[0]
+    assert list(point[["dataset", "scale", "curve", "layer"]]) == ["cifar10_file_order", "reduced", "Glorot", "all"]
+    assert list(point[["width", "n_train", "n"]]) == [0.5, 47_500, 2]
+    assert point["prunability"] == pytest.approx(0.5 / 8)
+    assert point["prunability_std"] == pytest.approx(np.sqrt(2) * 0.1 / 8)
+    assert point["non_prunability"] == pytest.approx(0.5 / 8)
+    shares = np.tile([0.25, 0.75, 0.25, 0.5], 4) / 8
+    assert point["redundancy"] == pytest.approx(shares.mean())
+    assert point["redundancy_std"] == pytest.approx(shares.std(ddof=1))
+    assert point["non_redundancy"] == pytest.approx(1 / 8 - shares.mean())
+    assert point["accuracy"] == pytest.approx(74)
+    assert list(point[["published_prunability", "published_redundancy", "published_accuracy"]]) == [0.013, 0.042, 75]
+    conv = picked(tables.frivolity, panel="conv2").iloc[0]
+    assert conv["layer"] == "conv2"
+    assert list(conv[["prunability", "redundancy"]]) == pytest.approx([0.5 / 8, 0.75 / 8])
+    assert np.isnan(conv["published_prunability"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            alexnet(1),
+            {
+                *(("fig_4b", "none"), ("fig_4c", "Glorot"), ("conv2", "Glorot"), ("activations", "ReLU")),
+                *(("learning_rate_and_batch", "factor 1"), ("optimizers", "momentum")),
+            },
+        ),
+        (
+            alexnet(1, augmentation=True, dropout=0.5, weight_decay=1e-3),
+            {("fig_4a", "AlexNet"), ("fig_4b", "all three")},
+        ),
+        (alexnet(1, random_labels=True), {("fig_4a", "AlexNet, random labels")}),
+        (alexnet(1, initializer="he_uniform"), {("uniform_initializers", "He")}),
+        (alexnet(1, batch_size=32, learning_rate=0.0025), {("learning_rate_and_batch", "factor 1/4")}),
+        (alexnet(1, activation="tanh"), {("activations", "tanh")}),
+        (alexnet(1, optimizer=SGD(learning_rate=0.01)), {("optimizers", "SGD")}),
+        (alexnet(1, batch_size=48), {("other", "alexnet")}),
+        (
+            mlp(1),
+            {
+                *(("fig_4d", "10 inputs, factor 1"), ("mlp_10_data", "1,000 samples")),
+                *(("mlp_10_optimizers", "momentum"), ("mlp_10_initialization", "factor 1")),
+            },
+        ),
+        (mlp(1, inputs=10_000, samples=100_000, factor=1e6), {("mlp_10k_data", "100,000 samples")}),
+        (
+            residual(ResNet56(width=1)),
+            {("fig_4a", "ResNet56"), *(("resnet56_layers", name) for name in ("conv", "stage1", "stage2", "stage3"))},
+        ),
+        (residual(ResNet18(width=1), batch_size=2048), {("resnet18_batches", "batch 2048")}),
+    ],
+)
+def test_a_network_is_in_its_panels_and_in_no_other(spec, expected):
+    assert panels_of([network(spec)]) == expected
+
+
+def test_of_one_varied_layer_the_others_are_as_large_at_every_width():
+    rows = [network(residual(InceptionV3(width=w, varied="layer")), prunable=0.2, redundant=0.3) for w in WIDTHS]
+    gains = picked(made(rows).gain, panel="inception_v3_layer_layers", measure="prunability").set_index("curve")["g"]
+    assert dict(gains) == pytest.approx({"Mixed_5d": 2, "Mixed_7a": 1, "Mixed_7c": 1})
+    shown = picked(made(rows).frivolity, panel="fig_3ab")
+    assert list(shown["layer"]) == ["Mixed_5d"] * 5
+    assert list(shown["prunability"]) == pytest.approx([0.05 * width for width in WIDTHS])
+
+
+def test_the_learning_rate_is_that_of_the_best_validation_accuracy_at_each_width():
+    rates = {(0.5, 0.1): 0.9, (0.5, 0.01): 0.8, (1, 0.1): 0.7, (1, 0.01): 0.9}
+    rows = [
+        network(mlp(width, learning_rate=rate, seed=seed), prunable=rate, accuracy=accuracy)
+        for (width, rate), accuracy in rates.items()
+        for seed in (0, 1)
+    ]
+    for panel in ("fig_4d", "mlp_10_data"):
+        shown = picked(made(rows).frivolity, panel=panel)
+        assert list(shown["n"]) == [2, 2]
+        assert list(shown["prunability"]) == pytest.approx([0.1 / 8, 0.01 / 4])
+
+
+def test_where_the_paper_took_the_best_start_the_factor_is_selected_too():
+    rows = [network(mlp(1, factor=factor), prunable=0.1 * factor, accuracy=0.8 + factor / 10) for factor in (0.01, 1.0)]
+    table = made(rows).frivolity
+    assert list(picked(table, panel="mlp_10_data")["prunability"]) == pytest.approx([0.1 / 4])
+    assert list(picked(table, panel="mlp_10_initialization")["prunability"]) == pytest.approx([0.001 / 4, 0.1 / 4])
+
+
+def test_a_setting_that_varies_makes_curves_of_its_own():
+    rows = [network(mlp(width, epochs=epochs)) for width in (0.5, 1) for epochs in (40, 50)]
+    assert {curve for panel, curve in panels_of(rows) if panel == "fig_4d"} == {
+        "10 inputs, factor 1, max epochs 40",
+        "10 inputs, factor 1, max epochs 50",
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "scale", "known"),
+    [
+        (network(alexnet(1)), "reduced", True),
+        (network(alexnet(1)), "quick", False),
+        (network(alexnet(1, dataset="cifar10")), "reduced", False),
+        (network(mlp(1)), "reduced", True),
+        (network(mlp(1)), "quick", False),
+        (network(residual(ResNet18(width=1), batch_size=3072)), "paper", True),
+        (network(residual(ResNet18(width=1), batch_size=3072), validation_size=40), "paper", False),
+    ],
+)
+def test_published_values_stand_beside_the_papers_data_alone(row, scale, known):
+    tables = made([row], scale=scale)
+    assert tables.frivolity["published_prunability"].notna().any() == known
+    assert tables.gain["published_g_min"].notna().any() == known
+    assert set(tables.gain["papers"]) == {known}
+
+
+def test_one_width_and_missing_measures_leave_gains_empty():
+    rows = [network(alexnet(0.25), redundancy=[], correlation=[]), network(alexnet(0.5), redundancy=[], correlation=[])]
+    tables = made(rows)
+    gains = picked(tables.gain, panel="fig_4c").set_index("measure")
+    assert dict(gains["n_ratios"]) == {"prunability": 1, "redundancy": 0, "non_prunability": 1, "non_redundancy": 0}
+    assert gains["g"].notna().tolist() == [True, False, True, False]
+    assert not gains["whole"].any()
+    assert tables.frivolity["redundancy"].isna().all()
+    assert tables.correlation.empty
+    assert made(rows[:1]).gain["g"].isna().all()
+
+
+def test_what_diverged_or_was_not_measured_is_left_out():
+    bare = {"prunability": [], "redundancy": [], "correlation": []}
+    lost = network(mlp(1, seed=1), status="diverged", **bare)
+    networks = prepare(runs([network(mlp(1)), lost, network(mlp(1, seed=2), **bare)]))
+    assert (len(networks.used), networks.found, networks.diverged) == (1, 3, 1)
+    with pytest.raises(ValueError, match=r"none of the 1 networks .* 1 diverged, the others have neither prunability"):
+        prepare(runs([lost]))
+
+
+def test_short_runs_are_those_that_ran_out_of_fewer_epochs():
+    def short(spec, **changes):
+        return bool(prepare(runs([network(spec, **changes)])).used["short"].iloc[0])
+
+    assert not short(mlp(1))
+    assert short(mlp(1, epochs=10))
+    assert short(alexnet(1, epochs=60), epochs=60)
+    assert not short(alexnet(1, epochs=60), epochs=55), "its stopping rule was met"
+    assert short(alexnet(1, epochs=500, augmentation=True), epochs=500), "with augmentation the paper trains 1,000"
+
+
+def test_tolerances_are_chosen_in_the_analysis():
+    row = network(mlp(4), prunable=0.25, redundant=0.5)
+    extra = {"layer": "all", "repeat": 0, "by_position": True, "removed": [0, 1], "unchanged": [1, 0]}
+    row["prunability"] = [*row["prunability"], extra]
+    networks = prepare(runs([row]))
+    by_position = measure(networks.used, Tolerances(by_position=True))
+    assert dict(zip(by_position["layer"], by_position["prunability"], strict=True))["all"] == pytest.approx(0.2)
+    table = picked(Tables(networks).tolerances, panel="fig_4d")
+    assert table["by_position"].tolist() == [False] * 8 + [True]
+    values = picked(table, by_position=False, measure="prunability").set_index("tolerance")["at_4x"]
+    # The made curve falls from 1 at 1/6 to 0.6 at 2/6 removed, and to 0 from there.
+    assert dict(values) == pytest.approx({0.1: 5 / 24, 0.2: 1 / 4, 0.3: 7 / 24, 0.4: 1 / 3, 0.5: 1 / 3 + 1 / 36})
+    assert table[table["default"]]["tolerance"].tolist() == [0.2, 0.05]
+    assert picked(table, measure="redundancy")["at_4x"].is_monotonic_increasing
+
+
+def test_ablation_takes_the_best_repeat_at_each_share():
+    row = network(alexnet(0.25), prunable=[0.1, 0.25])
+    table = picked(made([row]).ablation, panel="fig_4c").set_index("removed")
+    assert table.index.tolist() == pytest.approx([0, 100 / 6, 100 / 3, 50, 200 / 3, 500 / 6, 100])
+    assert table["unchanged"].tolist()[:3] == pytest.approx([100, 100, 60])
+    assert table["published_unchanged"].tolist()[1:6] == [67, 44, 25, 17, 11]
+
+
+def test_correlations_by_layer():
+    rows = [network(alexnet(1, initializer="he_normal", seed=seed), correlated=0.2 + 0.2 * seed) for seed in (0, 1)]
+    table = picked(made(rows).correlation, panel="fig_4c")
+    assert table["layer"].tolist() == ["conv1", "conv2", "fc1", "fc2"]
+    assert table["correlation"].tolist() == pytest.approx([0.3] * 4)
+    assert table["published_correlation"].fillna(0).tolist() == [0, 0.525, 0, 0]
+
+
+def test_neither_order_nor_packing_changes_a_table():
+    rows = [network(mlp(width, seed=seed), prunable=0.1 + 0.1 * seed) for width in (0.5, 1) for seed in range(3)]
+    one, other = made(rows).named(), made(rows[::-1]).named()
+    for name in one:
+        pd.testing.assert_frame_equal(one[name], other[name])

@@ -1,0 +1,183 @@
+"""The frivolous study's report as a whole, its claims, and slices of a sweep."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from synthetic import new_store, write_sweep
+from synthetic_frivolous import alexnet, mlp, network, records, residual
+from test_analysis_frivolous import made, runs
+
+from analysis import analyse, figures
+from analysis.frivolous import claims, untrained
+from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous.report import report
+from raydensity.spec import ResNet56
+
+GLOROT, MLPS = ("fig_4c", "cifar10_file_order"), ("fig_4d", "teacher")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    """Few random networks and coarse pictures."""
+    untrained.drawn.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(untrained, "NETWORKS", 2)
+        patch.setattr(untrained, "IMAGES", 100)
+        patch.setattr(figures, "DPI", 50)
+        yield
+    untrained.drawn.cache_clear()
+
+
+def initialised(name, prunable, redundant, **changes):
+    """AlexNets of one initialiser over all widths, by share at 1x and by how it grows."""
+    return [
+        network(
+            alexnet(width, initializer=name),
+            prunable=prunable[0] * width ** prunable[1],
+            redundant=redundant[0] * width ** redundant[1],
+            accuracy=0.7 + 0.01 * width,
+            **changes,
+        )
+        for width in WIDTHS
+    ]
+
+
+GOOD = [*initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2)), *initialised("he_normal", (0.1, 0.2), (0.5, 0.15))]
+
+
+def verdicts(say, rows, group=GLOROT, **arguments):
+    return [claim.verdict for claim in say(made(rows, **arguments), group)]
+
+
+def test_claims_hold_where_the_networks_are_as_the_papers():
+    assert verdicts(claims.frivolous_units_outgrow, GOOD) == ["agrees", "agrees"]
+    assert verdicts(claims.others_grow_less, GOOD) == ["agrees", "agrees"]
+    assert verdicts(claims.initializers_trade, GOOD) == ["agrees", "agrees"]
+    assert verdicts(claims.accuracy_does_not_degrade, GOOD) == ["agrees"]
+
+
+def test_claims_differ_where_they_fail():
+    swapped = [
+        *initialised("he_normal", (0.2, -0.1), (0.3, -0.1), test_accuracy=0.5),
+        *initialised("glorot_normal", (0.1, -0.2), (0.5, -0.2), test_accuracy=0.5),
+    ]
+    assert verdicts(claims.frivolous_units_outgrow, swapped) == ["differs", "differs"]
+    assert verdicts(claims.others_grow_less, swapped) == ["differs", "differs"]
+    assert verdicts(claims.initializers_trade, swapped) == ["differs", "differs"]
+    assert verdicts(claims.inside_published, swapped)[:2] == ["differs", "differs"]
+    worse = [row | {"test_accuracy": 0.7 - 0.02 * row["width"]} for row in GOOD]
+    assert verdicts(claims.accuracy_does_not_degrade, worse) == ["differs"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments"),
+    [
+        ([row for row in GOOD if row["width"] < 1], {}),
+        (GOOD, {"scale": "quick"}),
+        ([row | {"max_epochs": 20, "epochs": 20} for row in GOOD], {}),
+    ],
+    ids=["two widths", "quick", "short"],
+)
+def test_there_is_no_verdict_on_what_is_not_as_the_papers(rows, arguments):
+    for say in (claims.frivolous_units_outgrow, claims.initializers_trade, claims.accuracy_does_not_degrade):
+        assert set(verdicts(say, rows, **arguments)) == {"no verdict"}
+
+
+def test_random_labels_are_memorised_from_width_1_up():
+    rows = [network(alexnet(width, random_labels=True), train_accuracy=min(0.8 + 0.2 * width, 1)) for width in WIDTHS]
+    assert verdicts(claims.random_labels_are_memorised, rows, ("fig_4a", "cifar10_file_order")) == ["agrees"]
+    rows[2]["curve_train_accuracy"] = [0.5, 0.98, 1]
+    assert verdicts(claims.random_labels_are_memorised, rows, ("fig_4a", "cifar10_file_order")) == ["differs"]
+
+
+def test_the_texts_exception_has_a_claim_of_its_own():
+    rows = [
+        network(
+            residual(ResNet56(width=width), random_labels=True),
+            prunable=0.2 * width**-0.1,
+            redundant=0.3 * width**0.2,
+        )
+        for width in WIDTHS
+    ]
+    said = claims.frivolous_units_outgrow(made(rows), ("fig_4a", "cifar10_file_order"))
+    assert [(claim.paper.split(" units ")[1], claim.verdict) for claim in said] == [
+        ("of ResNet56s with random labels does not (g at most 2).", "agrees"),
+        ("more than doubles where the width doubles (g above 2).", "agrees"),
+    ]
+
+
+def test_many_inputs_and_a_high_variance_are_compared():
+    rows = [
+        network(mlp(width, inputs=10_000, factor=factor), prunable=0.8, redundant=0.2 if factor == 1 else 0.6)
+        for width in WIDTHS
+        for factor in (0.01, 1.0)
+    ]
+    assert verdicts(claims.high_variance_and_many_inputs, rows, MLPS) == ["differs", "agrees"]
+
+
+def written(rows, folder, **arguments):
+    """The words of a report's page and the names of its figures."""
+    page = report(runs(rows, **arguments), folder).read_text()
+    return re.sub(r"base64,[^\"]+", "", page), {figure.stem for figure in (folder / "figures").glob("*.png")}
+
+
+def figures_of(panel, dataset, *kinds):
+    return {f"{kind}_of_{panel}_{dataset}" for kind in kinds}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_report_with_everything_in_it(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "others_of_fig_3ab_image_folder.png").touch()  # of an earlier report in the same folder
+    words, drawn = written(GOOD, tmp_path, planned=12)
+    kinds = ("ablation", "correlations", "frivolous", "others")
+    assert drawn == {
+        *("accuracy", "random_networks"),
+        *figures_of(*GLOROT, *kinds),
+        *figures_of("conv2", GLOROT[1], "frivolous"),
+        *figures_of("fig_4b", GLOROT[1], "frivolous", "others"),
+    }
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {
+        f"{name}.csv" for name in ("frivolity", "gain", "ablation", "correlation", "tolerances")
+    }
+    for text in (
+        "10 used of 10 trained and 12 planned",
+        "2 of 12 planned networks have no finished run yet",
+        "Figure 4c: Glorot 2.64; He 2.30.",
+        "Fewer networks a point than the paper&#39;s 3: Glorot; He",
+        "2.29 to 2.81",
+        "0.038 (0.038)",
+    ):
+        assert text in words
+    assert "Not drawn: " not in words
+    assert "nan" not in words.lower()
+    assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["']?data:)""", words)
+    for path in (tmp_path / "figures").glob("*.svg"):
+        ET.parse(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        pytest.param([network(mlp(1), prunability=[], correlation=[])], 2, id="redundancy alone, one width"),
+        pytest.param([network(mlp(1, samples=77), redundancy=[], curve_epoch=[])], 0, id="no panel of the paper's"),
+        pytest.param([network(mlp(2), prunability=[], redundancy=[], test_accuracy=None)], 4, id="correlations alone"),
+    ],
+)
+def test_a_slice_gives_a_report_that_says_what_is_missing(tmp_path, rows, missing):
+    words, drawn = written(rows, tmp_path, scale="quick")
+    assert words.count("Not drawn: ") == missing
+    assert "random_networks" in drawn
+    assert "nan" not in words.lower()
+    assert set(re.findall(r'class="verdict [^"]+">([^<]+)<', words)) <= {"no verdict", "agrees", "differs"}
+
+
+def test_the_command_writes_the_report_of_a_tracked_sweep(tmp_path):
+    uri = new_store(tmp_path)
+    write_sweep(uri, [records([network(mlp(1), prunability=[], correlation=[])])], study="frivolous")
+    page = analyse("frivolous", out=tmp_path / "out", tracking_uri=uri).read_text()
+    assert "1 used of 1 trained" in page
+    with pytest.raises(ValueError, match="cannot write the report to"):
+        analyse("frivolous", out=tmp_path / "mlflow.db", tracking_uri=uri)
