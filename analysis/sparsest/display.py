@@ -43,17 +43,18 @@ def trained(networks: Networks) -> pd.DataFrame:
 def sparsest(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """Smallest nonzeros by method and width, the connected ones in brackets where they are fewer.
 
-    Methods that reach the target at no width are left out.
+    Methods that reach the target at no width are left out, but for those with a published number.
     """
     shown = {}
     for group, part in networks.groups(tables["sparsest"]):
         for target, every in part.groupby("target"):
-            rows = every[every.groupby("method")["nonzeros"].transform("count") > 0]
+            known = every.groupby("method")[["nonzeros", "published"]].transform("count")
+            rows = every[known.sum(axis=1) > 0]
             if rows.empty:
                 continue
             cells = [_size(*row) for row in zip(rows["nonzeros"], rows["connected_nonzeros"], strict=True)]
             wide = _by_width(rows.assign(cell=cells))
-            published = rows.dropna(subset=["published"]).set_index("method")["published"]
+            published = rows.dropna(subset=["published"]).drop_duplicates("method").set_index("method")["published"]
             if len(published):
                 names = sorted(rows["method"].unique(), key=methods.rank)
                 wide["published"] = [str(published.get(name, "")) for name in names]

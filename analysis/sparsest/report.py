@@ -92,8 +92,8 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "Filled: the smallest number of nonzeros over all widths; hollow: the smallest of other widths; line: the "
             "search. Tables: nonzeros, in brackets those on a path from an input to the output where they are fewer; "
             f"{display.NOT_REACHED}: no network of that width reaches the target; published: what is known of the "
-            "paper's search, of which the paper's pruners have no numbers. Any network is drawn by: "
-            f"python -m analysis {networks.study} --network ID.",
+            "paper's search (30 and 45 of any mask from random weights are a reading); of its pruners no numbers are. "
+            f"Any network is drawn by: python -m analysis {networks.study} --network ID.",
             partial(sizes.smallest, networks, named),
             said=judged([claims.search_beats_pruners]),
             shown={
