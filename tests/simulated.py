@@ -43,6 +43,7 @@ def record(specs: Sequence[NetworkSpec], *, epochs: int = EPOCHS, kept: int = KE
     As the stopping rule last_epoch has it, there is a validation loss in the last epoch alone.
     """
     rows, rng, points = len(specs), np.random.default_rng(0), kept - 10
+    layer = np.arange(kept) * 4 // kept
     ids, factors = [spec.id for spec in specs], [spec.factors() for spec in specs]
     alike = {
         "status": "finished", "converged": True, "epochs": epochs, "stopped_epoch": epochs, "parameters": 609,
@@ -65,9 +66,9 @@ def record(specs: Sequence[NetworkSpec], *, epochs: int = EPOCHS, kept: int = KE
         "prune_weights_left": np.tile(np.arange(points + 1)[::-1], (rows, 1)),
         "prune_validation_accuracy": 0.5 + np.sort(rng.random((rows, points + 1)) / 2)[:, ::-1],
         "prune_validation_loss": rng.random((rows, points + 1)),
-        "kept_layer": np.tile(np.arange(kept) * 4 // kept, (rows, 1)),
-        "kept_unit": np.tile(np.arange(kept) % 7, (rows, 1)),
-        "kept_input": np.tile(np.arange(kept) % 5 - 1, (rows, 1)),
+        "kept_layer": np.tile(layer, (rows, 1)),
+        "kept_unit": np.tile(np.where(layer == 3, 0, np.arange(kept) % 7), (rows, 1)),
+        "kept_input": np.tile(np.where(layer == 0, np.arange(kept) % 3, np.arange(kept) % 7) - 1, (rows, 1)),
         "kept_value": rng.standard_normal((rows, kept)),
     }
     columns: dict[str, pa.Array] = {

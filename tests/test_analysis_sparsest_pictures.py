@@ -99,13 +99,13 @@ def test_the_searchs_smallest_and_the_pruners_best_that_are_no_larger():
         network(SNIP(nonzeros=26), 0.9, nonzeros=40),
         network(SNIP(nonzeros=24), 0.85, nonzeros=38),
         network(SynFlow(nonzeros=20), 0.5, nonzeros=23),
-        network(GMP(nonzeros=16), 0.99, nonzeros=20, width=3),
+        network(GMP(nonzeros=16), 0.9, nonzeros=20, width=3),
     ]
     networks = networks_of(rows)
     chosen = pictures.chosen(networks, ("spiral", "BENCH-95"))
     ids = networks.every.loc[chosen, "network_id"]
-    # The search's at 24 nonzeros; of each pruner at its width the best with 24 at most, else the least above.
-    assert list(ids) == [rows[place]["network_id"] for place in (2, 7, 3, 8)]
+    # The search's at 24 nonzeros; of each pruner, at any width, the best with 24 at most, else the least above.
+    assert list(ids) == [rows[place]["network_id"] for place in (2, 9, 7, 8)]
 
 
 def test_where_the_search_does_not_reach_the_target_its_best_is_drawn():

@@ -24,6 +24,7 @@ from pathlib import Path
 import simulated
 from synthetic import new_store
 
+from analysis import analyse
 from analysis.runs import pull
 from raydensity import command, grid, mlflow_store, plan
 from raydensity.command import Options, Request
@@ -78,6 +79,14 @@ end(networks=len(networks), accuracy=networks["validation_accuracy"].mean())
 """
 
 
+ANALYSE = """
+clock = time.process_time()
+page = analyse("sparsest", out=folder / "report", tracking_uri=uri)
+tables, figures = (len(list((page.parent / name).iterdir())) for name in ("tables", "figures"))
+end(tables=tables, figures=figures, page=page.stat().st_size)
+"""
+
+
 def ran(code, folder, done):
     """What a process of its own prints at its end: its seconds, its bytes at the peak, and what it found."""
     here = Path(__file__).parent
@@ -119,3 +128,12 @@ def test_a_few_columns_of_all_networks_are_pulled_in_less_than_a_minute(built):
     assert 0.74 < found["accuracy"] < 0.76
     assert found["seconds"] < 60
     assert found["bytes"] < 4 * GIB
+
+
+def test_the_whole_analysis_takes_less_than_two_minutes(built):
+    """Tables, claims, figures and the page, by `analysis.analyse`, pulling included."""
+    found = ran(ANALYSE, built[0], DONE)
+    assert found["tables"] == 8
+    assert found["figures"] == 24  # twelve, as PNG and SVG
+    assert found["page"] > 1e6
+    assert found["seconds"] < 120

@@ -18,6 +18,7 @@ from analysis.sparsest.published import TARGETS, WIDTH
 TICKS = [50, 80, 90, 95, 99, 99.5, 99.9, 100]
 FINEST = 0.015  # percent of errors, added to all of them, so that none at all has a place
 TARGET_COLOR = "0.45"
+WIDTHS = 3  # that have panels of their own
 
 
 def accuracy_axis(axis: Axes) -> None:
@@ -46,9 +47,11 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_widths(rows: pd.DataFrame) -> list[float]:
-    """Widths of the pruners that get a panel: all if there are two at most, widest first, else `common_width`."""
-    widths = sorted(rows.loc[~methods.searched(rows), "width"].unique(), reverse=True)
-    return widths if 0 < len(widths) <= 2 else [common_width(rows)]
+    """Widths of the pruners that get a panel: all if there are three at most, else the ends and `common_width`."""
+    widths = sorted(rows.loc[~methods.searched(rows), "width"].unique())
+    if len(widths) > WIDTHS:
+        widths = sorted({widths[0], common_width(rows), widths[-1]})
+    return widths or [common_width(rows)]
 
 
 def common_width(rows: pd.DataFrame) -> float:

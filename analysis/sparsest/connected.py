@@ -9,9 +9,9 @@ from matplotlib.patches import Patch
 
 from analysis.sparsest import methods
 from analysis.sparsest.axes import common_width, method_legend, several_widths, shown
-from analysis.sparsest.networks import Networks, of_group
+from analysis.sparsest.networks import Networks, of_group, span
 from analysis.sparsest.sizes import width_axis
-from analysis.sparsest.tables import Tables
+from analysis.sparsest.tables import Tables, in_all_widths
 
 LAYER_COLORS = ["#222222", "#777777", "#bbbbbb", "#dddddd"]
 SHARE = "nonzeros on no path (%)"
@@ -35,29 +35,20 @@ def disconnected(networks: Networks, tables: Tables) -> Figure:
             comparable = in_all_widths(pruned)
             _lines(second, comparable, "width")
             width_axis(second, sorted(comparable["width"].unique()))
-            numbers = sorted({comparable["weights"].min(), comparable["weights"].max()})
-            second.set(title=f"{' to '.join(map(str, numbers))} weights", ylabel=SHARE)
+            second.set(title=f"{span(comparable['weights'])} weights", ylabel=SHARE)
         else:
             second.remove()
         table = of_group(tables["connectivity"], group)
         table = table[table["method"].isin(rows["method"])]
-        _bars(third, table[(table["width"] == width) & ~methods.searched(table)])
-        third.set_title("disconnected units")
+        table = table[(table["width"] == width) & ~methods.searched(table)]
+        _bars(third, table)
+        weights = table[["weights_min", "weights_max"]].stack()
+        third.set_title("disconnected units" + (f":\nwidth {width:g}, {span(weights)} weights" if len(table) else ""))
     method_legend(figure, drawn)
     layers = range(1, len(_layers(tables["connectivity"])) + 1)
     handles = [Patch(color=color, label=str(layer)) for layer, color in zip(layers, LAYER_COLORS, strict=False)]
     figure.legend(handles=handles, title="hidden layer", loc="outside right lower")
     return figure
-
-
-def in_all_widths(rows: pd.DataFrame) -> pd.DataFrame:
-    """The networks whose number of weights every width was asked for: narrow ones have no large numbers.
-
-    All of them where there is no such number.
-    """
-    widths = rows.groupby("weights")["width"].nunique()
-    common = widths.index[widths == rows["width"].nunique()]
-    return rows[rows["weights"].isin(common)] if len(common) else rows
 
 
 def _lines(axis: Axes, rows: pd.DataFrame, over: str) -> None:

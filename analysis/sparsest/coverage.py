@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from analysis.sparsest import methods
-from analysis.sparsest.networks import Networks, of_group
+from analysis.sparsest.networks import CONFIGURATION, Networks, of_group
 from analysis.sparsest.published import PRUNED, SEARCHED, TWICE, WIDTH
 from raydensity.pruning import search
 
@@ -28,7 +28,8 @@ def search_in_words(networks: Networks, group: Group) -> str:
     """A sentence for a search that is smaller than the paper's, after a space; empty for any other."""
     if searched_as_much(networks, group):
         return ""
-    return f" Searched: {_searched(networks, group):,} networks, in the paper {SEARCHED[group[1]]:,}."
+    phase = "Phase 1 alone was searched" if networks.phase_1_alone(group) else "Searched"
+    return f" {phase}: {_searched(networks, group):,} networks, in the paper {SEARCHED[group[1]]:,}."
 
 
 def pruned_as_much(networks: Networks, group: Group) -> bool:
@@ -44,10 +45,9 @@ def pruning_in_words(networks: Networks, group: Group) -> str:
 
 
 def _searched(networks: Networks, group: Group) -> int:
-    """Networks of the search, without those that repeat others with another order of the batches."""
-    rows = of_group(networks.every, group)
-    rows = rows[rows["structure"] != ""]
-    return int((rows["order_seed"] == rows["order_seed"].min()).sum())
+    """Networks of the search, without those that repeat others with other seeds."""
+    rows = of_group(networks.once, group)
+    return len(rows[methods.searched(rows)].drop_duplicates(CONFIGURATION))
 
 
 def _pruned(networks: Networks, group: Group) -> int:

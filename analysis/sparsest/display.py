@@ -6,27 +6,32 @@ import pandas as pd
 
 from analysis.report import number
 from analysis.sparsest import methods
-from analysis.sparsest.axes import common_width
-from analysis.sparsest.networks import Networks
+from analysis.sparsest.axes import usual_widths
+from analysis.sparsest.networks import CONFIGURATION, KEYS, Networks, span
 from analysis.sparsest.published import TARGETS, WINNERS
-from analysis.sparsest.tables import Tables
+from analysis.sparsest.tables import COUNTS, Tables
 
 NOT_REACHED = "–"
+PHASES = {
+    methods.STRUCTURED: "search, phase 1 (whole structures)",
+    methods.SEARCH: "search, phase 2 (single weights removed)",
+}
 MOST = 12  # columns of numbers of weights: what fits a page
 
 
 def trained(networks: Networks) -> pd.DataFrame:
-    """What there is: a row a group and method."""
+    """What there is: a row a group and method, each network once, and how many there are that differ beyond seeds."""
     rows = []
-    for group, part in networks.groups():
+    for group, part in networks.groups(networks.once):
         for method, own in sorted(part.groupby("method"), key=lambda item: methods.rank(str(item[0]))):
             rows.append(
                 {
                     "": _capital(networks.title(group)),
-                    "method": methods.look(str(method)).name,
+                    "method": PHASES.get(methods.base(str(method))) or methods.look(str(method)).name,
                     "networks": f"{len(own):,}",
+                    "different but for seeds": f"{len(own.drop_duplicates(CONFIGURATION)):,}",
                     "widths": _levels(own["width"]),
-                    "weights": " to ".join(map(str, sorted({own["weights"].min(), own["weights"].max()}))),
+                    "weights": span(own["weights"].dropna()),
                     "learning rates": _levels(own["learning_rate"]),
                     "schedules": own["schedule"].nunique(),
                     "batch orders": own["order_seed"].nunique(),
@@ -38,24 +43,34 @@ def trained(networks: Networks) -> pd.DataFrame:
 def sparsest(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """Smallest nonzeros by method and width, the connected ones in brackets where they are fewer.
 
-    Methods that reach the target at no width are left out.
+    Methods that reach the target at no width are left out, but for those with a published number.
     """
     shown = {}
     for group, part in networks.groups(tables["sparsest"]):
         for target, every in part.groupby("target"):
-            rows = every[every.groupby("method")["nonzeros"].transform("count") > 0]
+            known = every.groupby("method")[["nonzeros", "published"]].transform("count")
+            rows = every[known.sum(axis=1) > 0]
             if rows.empty:
                 continue
             cells = [_size(*row) for row in zip(rows["nonzeros"], rows["connected_nonzeros"], strict=True)]
-            caption = f"{_capital(networks.title(group))}: {target:g} %{_published(group, float(str(target)))}"
-            shown[caption] = _by_width(rows.assign(cell=cells))
+            wide = _by_width(rows.assign(cell=cells))
+            published = rows.dropna(subset=["published"]).drop_duplicates("method").set_index("method")["published"]
+            if len(published):
+                names = sorted(rows["method"].unique(), key=methods.rank)
+                wide["published"] = [str(published.get(name, "")) for name in names]
+            shown[f"{_capital(networks.title(group))}: {target:g} %"] = wide
     return shown
 
 
 def networks_behind(networks: Networks, tables: Tables) -> pd.DataFrame:
     """The network behind the smallest number of each method, at its best width."""
-    rows = tables["sparsest_networks"].sort_values("nonzeros", kind="stable")
+    rows = tables["sparsest_networks"].merge(tables["sparsest"][[*KEYS, "target", *COUNTS]], on=[*KEYS, "target"])
+    rows = rows.sort_values("nonzeros", kind="stable")
     rows = rows.drop_duplicates(["dataset", "initialisation", "method", "target"]).sort_index()
+    as_small, all_of_it = (
+        [f"{some:,} of {of:,}" for some, of in zip(rows[reached], rows[count], strict=True)]
+        for reached, count in (("reached_as_small", "n_as_small"), ("reached", "n"))
+    )
     return pd.DataFrame(
         {
             "": [_capital(networks.title(key)) for key in zip(rows["dataset"], rows["initialisation"], strict=True)],
@@ -63,6 +78,8 @@ def networks_behind(networks: Networks, tables: Tables) -> pd.DataFrame:
             "method": [methods.look(name).name for name in rows["method"]],
             "width": [f"{width:g}" for width in rows["width"]],
             "nonzeros": rows["nonzeros"].astype(str),
+            "reach it, of those as small": as_small,
+            "reach it, of all of that width": all_of_it,
             "structure": rows["structure"],
             "accuracy, %": [number(value, 2) for value in rows["accuracy"]],
             "learning rate": [f"{rate:g}" for rate in rows["learning_rate"]],
@@ -76,8 +93,9 @@ def networks_behind(networks: Networks, tables: Tables) -> pd.DataFrame:
 def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """Best accuracy by method and weights asked for, in brackets the share that reaches the lower target."""
     shown = {}
-    for group, part in networks.groups(tables["accuracy"]):
-        width = common_width(part)
+    for (group, part), width in (
+        (each, width) for each in networks.groups(tables["accuracy"]) for width in usual_widths(each[1])
+    ):
         rows = part[~methods.searched(part) & (part["width"] == width)]
         if rows.empty:
             continue
@@ -86,7 +104,7 @@ def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
         rows = rows[rows["weights"].isin(weights[::step])]
         cells = [
             f"{number(best)} ({number(share, 0)})"
-            for best, share in zip(rows["best"], rows[f"reached_{TARGETS[0]:g}"], strict=True)
+            for best, share in zip(rows["best"], rows[f"percent_reaching_{TARGETS[0]:g}"], strict=True)
         ]
         wide = rows.assign(cell=cells).pivot(index="method", columns="weights", values="cell").fillna("")
         wide = wide.loc[sorted(wide.index, key=methods.rank)].reset_index()
@@ -98,6 +116,7 @@ def accuracy(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
 def batch_orders(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
     """The repeated structures, those that the paper's phase 1 ended with alone if there are any."""
     table = tables["batch_orders"]
+    table = table[table["method"] == methods.STRUCTURED]
     named = table[table["structure"].isin([winner.structure for winner in WINNERS])]
     shown = {}
     for group, part in networks.groups(named if len(named) else table):
@@ -105,12 +124,14 @@ def batch_orders(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
             columns = {
                 "learning rate": [f"{rate:g}" for rate in rows["learning_rate"]],
                 "schedule": rows["schedule"],
-                "batch orders": rows["n"],
+                "trainings": rows["n"],
                 "best, %": [number(value, 2) for value in rows["best"]],
                 "median, %": [number(value, 2) for value in rows["median"]],
             }
             for target in TARGETS:
-                columns[f"reach {target:g} %"] = [f"{number(share, 0)} %" for share in rows[f"reached_{target:g}"]]
+                columns[f"reach {target:g} %"] = [
+                    f"{number(share, 0)} %" for share in rows[f"percent_reaching_{target:g}"]
+                ]
             shown[f"Structure {structure}, {networks.title(group)}"] = pd.DataFrame(columns)
     return shown
 
@@ -125,7 +146,8 @@ def connectivity(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
                 f"{number(share)} ({number(none, 0)})"
                 for share, none in zip(rows["disconnected_nonzeros"], rows["without_a_path"], strict=True)
             ]
-            shown[_capital(networks.title(group))] = _by_width(rows.assign(cell=cells))
+            weights = span(rows[["weights_min", "weights_max"]].stack())
+            shown[f"{_capital(networks.title(group))}, {weights} weights"] = _by_width(rows.assign(cell=cells))
     return shown
 
 
@@ -147,6 +169,17 @@ def pruning_after_training(networks: Networks, tables: Tables) -> pd.DataFrame:
     )
 
 
+def smallest_after_training(networks: Networks, tables: Tables) -> dict[str, pd.DataFrame]:
+    """Nonzeros that pruning after training leaves, by method and width, in brackets how many networks were pruned."""
+    shown = {}
+    for group, part in networks.groups(tables["smallest_after_training"].dropna(subset=["nonzeros_left"])):
+        for target, rows in part.groupby("target"):
+            cells = [f"{left:.0f} ({count:,})" for left, count in zip(rows["nonzeros_left"], rows["n"], strict=True)]
+            caption = f"{_capital(networks.title(group))}: nonzeros left at {target:g} %, of so many networks"
+            shown[caption] = _by_width(rows.assign(cell=cells))
+    return shown
+
+
 def _by_width(rows: pd.DataFrame) -> pd.DataFrame:
     """`cell` by method and width."""
     wide = rows.pivot(index="method", columns="width", values="cell").fillna("")
@@ -159,12 +192,6 @@ def _size(nonzeros: object, connected: object) -> str:
     if pd.isna(nonzeros):
         return NOT_REACHED
     return f"{nonzeros}" if nonzeros == connected else f"{nonzeros} ({connected})"
-
-
-def _published(group: tuple[str, str], target: float) -> str:
-    """What is known of the paper's search, for a caption."""
-    found = [winner for winner in WINNERS if (winner.start, winner.target) == (group[1], target)]
-    return f" (published: {found[0].nonzeros}, structured)" if found else ""
 
 
 def _levels(values: pd.Series) -> str:

@@ -35,7 +35,10 @@ class KeptNetwork:
         return found
 
     def connected(self) -> list[Flags]:
-        """By layer from the inputs on: which units lie on a path of kept weights from an input to the output."""
+        """By layer from the inputs on: which units lie on a path of kept weights from an input to the output.
+
+        `raydensity/measures/connectivity.py` does it for stacks of masks on any device; a test holds them together.
+        """
         reached = [np.ones(INPUTS, dtype=bool)]
         for weight in self.weights:
             reached.append(((weight != 0) & reached[-1]).any(axis=1))

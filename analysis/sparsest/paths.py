@@ -19,6 +19,7 @@ from raydensity.pruning.budgets import erdos_renyi_kernel
 WIDTHS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
 WEIGHTS = (15, 26, 65)
 SAMPLES = 10_000
+FEWEST = 5  # masks with a path that a dot may stand for
 LOWEST = 1e-4  # of the axis: below it, that many samples hold hardly any network with a path
 COLORS = ("#44aa99", "#332288", "#882255")
 DRAWN = {"erk": "a number of weights for each layer (ERK)", "global": "one draw over all weights"}
@@ -75,6 +76,6 @@ def path_probability() -> Figure:
 def _curves(axis: Axes, table: pd.DataFrame) -> None:
     for color, (_, rows) in zip(COLORS, table.groupby("weights"), strict=True):
         axis.plot(rows["width"], rows["bound"], color=color, linewidth=1.2)
-        share = rows["simulated"].where(rows["simulated"] * SAMPLES >= 5)
+        share = rows["simulated"].where(rows["simulated"] * SAMPLES >= FEWEST)
         error = 2 * np.sqrt(share * (1 - share) / SAMPLES)
         axis.errorbar(rows["width"], share, error, fmt="o", color=color, markersize=3.5, elinewidth=0.8)

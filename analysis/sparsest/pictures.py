@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.figures import CannotDraw, draw
 from analysis.runs import Runs
 from analysis.sparsest import methods
-from analysis.sparsest.axes import common_width, shown
+from analysis.sparsest.axes import shown
 from analysis.sparsest.kept_network import rebuild
 from analysis.sparsest.network_picture import draw_network, legend_handles, rows
 from analysis.sparsest.networks import Networks, of_group, prepare
@@ -49,7 +49,7 @@ def chosen(networks: Networks, group: tuple[str, str]) -> list[int]:
     """The smallest network of the search at the group's target, and the best pruned ones that are no larger.
 
     Where the search does not reach the target its most accurate network, and where a pruner has none so small the next
-    larger ones. Pruned networks are those of the width that the search has, if there are any.
+    larger ones. Of pruners the width does not matter.
     """
     members = shown(of_group(networks.every, group))
     members = members.dropna(subset=["accuracy"])
@@ -64,7 +64,6 @@ def chosen(networks: Networks, group: tuple[str, str]) -> list[int]:
         found.append(int(best.index[0]))
         limit = float(best["nonzeros"].iloc[0])
     pruned = members[methods.pruned(members)]
-    pruned = pruned[pruned["width"] == common_width(members)]
     if len(pruned):
         excess = (pruned["nonzeros"].astype(float) - limit).clip(lower=0).fillna(0)
         order = pruned.assign(excess=excess).sort_values(["excess", "accuracy"], ascending=[True, False], kind="stable")

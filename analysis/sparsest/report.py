@@ -12,7 +12,17 @@ from matplotlib.figure import Figure
 from analysis.figures import CannotDraw, draw
 from analysis.report import Claim, Section, write
 from analysis.runs import Runs
-from analysis.sparsest import accuracy, after_training, claims, connected, display, paths, pictures, sizes
+from analysis.sparsest import (
+    accuracy,
+    after_training,
+    claims,
+    connected,
+    display,
+    paths,
+    pictures,
+    pruner_claims,
+    sizes,
+)
 from analysis.sparsest.networks import DATA, FACTORS, METHOD, RESULTS, SETTINGS, Networks, prepare
 from analysis.sparsest.pictures import picture
 from analysis.sparsest.tables import Tables, tables
@@ -53,7 +63,7 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
     judged = partial(claims.judged, networks, named)
     figure = partial(_figure, folder)
     return [
-        Section("What was trained", tables={"": display.trained(networks)}),
+        Section("What was trained", _phases(networks), tables={"": display.trained(networks)}),
         figure(
             "accuracy",
             "Accuracy against nonzeros",
@@ -69,9 +79,9 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             figure(
                 f"spread_of_{_slug(group)}",
                 f"How accuracies are spread: {networks.title(group)}",
-                "Line: median over learning rates, schedules and repetitions at one number of weights; band: 5th to "
-                "95th percentile; dots: the best. Thin black steps: the best of the search. Dots alone where networks "
-                "are few.",
+                "Line: median over learning rates, schedules and repetitions at one number of weights, at the median "
+                "of their nonzeros; band: 5th to 95th percentile; dots: the best with as many weights, at its own "
+                "nonzeros. Thin black steps: the best of the search. Dots alone where networks are few.",
                 partial(accuracy.spread, networks, group),
             )
             for group, _ in networks.groups()
@@ -81,8 +91,9 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "The smallest networks that reach a target",
             "Filled: the smallest number of nonzeros over all widths; hollow: the smallest of other widths; line: the "
             "search. Tables: nonzeros, in brackets those on a path from an input to the output where they are fewer; "
-            f"{display.NOT_REACHED}: no network of that width reaches the target. Any network is drawn by: "
-            f"python -m analysis {networks.study} --network ID.",
+            f"{display.NOT_REACHED}: no network of that width reaches the target; published: what is known of the "
+            "paper's search (30 and 45 of any mask from random weights are a reading); of its pruners no numbers are. "
+            f"Any network is drawn by: python -m analysis {networks.study} --network ID.",
             partial(sizes.smallest, networks, named),
             said=judged([claims.search_beats_pruners]),
             shown={
@@ -97,16 +108,17 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "Smallest nonzeros at a target, and the best accuracy at one number of weights. Crosses on the grey bar: "
             "no network of that width reaches the target. Black: the search.",
             partial(sizes.over_width, networks, named),
-            said=judged([claims.width_hurts]),
+            said=judged([pruner_claims.width_hurts, pruner_claims.width_costs_accuracy]),
         ),
         figure(
             "connectivity",
             "What lies on no path",
             "Nonzeros that lie on no path from an input to the output, means over networks; units that have weights "
-            "but lie on no such path. The search's networks have none, by how their masks are made. Tables: percent of "
-            "the nonzeros, in brackets the percentage of networks without any path.",
+            "but lie on no such path. The search's networks have none, by how their masks are made. Over the width, "
+            "for the units and in tables: the numbers of weights alone that all widths were asked for. Tables: "
+            "percent of the nonzeros, in brackets the percentage of networks without any path.",
             partial(connected.disconnected, networks, named),
-            said=judged([claims.pruners_disconnect]),
+            said=judged([pruner_claims.pruners_disconnect]),
             shown=display.connectivity(networks, named),
         ),
         *(
@@ -114,8 +126,9 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
                 f"networks_of_{_slug(group)}",
                 f"Networks: {networks.title(group)}",
                 "The smallest network of the search at its target, and the most accurate of the three pruners that do "
-                "best with no more nonzeros, or hardly more. A square is a unit's activation over the plane (blue "
-                "positive, orange negative, white 0, each on its own scale); a line a weight, as thick as it is large.",
+                "best with no more nonzeros, or hardly more, from any width. A square is a unit's activation over the "
+                "plane (blue positive, orange negative, white 0, each on its own scale); a line a weight, as thick as "
+                "it is large.",
                 partial(pictures.of_initialisation, networks, group),
             )
             for group, _ in networks.groups()
@@ -125,18 +138,22 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "Magnitude pruning after training",
             "Weights removed one by one, the smallest first, as long as the accuracy stays at the target: bars are "
             "quartiles, thick lines medians, dots networks (or the extremes of many); at the right how many networks "
-            "reach the target at all.",
+            "reach the target. Widths of which none does are left out.",
             partial(after_training.removed, networks),
-            said=judged([claims.pruning_removes_more]),
-            shown={"": display.pruning_after_training(networks, named)},
+            said=judged([pruner_claims.pruning_removes_more, claims.gap_after_training]),
+            shown={
+                "": display.pruning_after_training(networks, named),
+                **display.smallest_after_training(networks, named),
+            },
         ),
         figure(
             "path_probability",
             "Random masks of wide networks have no path",
             f"Lines: the bound, the expected number of paths; dots: the share of {paths.SAMPLES:,} random masks that "
-            "have one, with two standard errors. No training.",
+            "have one, with two standard errors, within which they may stand above the bound; left out where fewer "
+            f"than {paths.FEWEST} have one. No training.",
             paths.path_probability,
-            said=claims.paths_vanish(),
+            said=pruner_claims.paths_vanish(),
         ),
     ]
 
@@ -168,10 +185,23 @@ def _batch_orders(networks: Networks, named: Tables) -> Section:
     if not shown:
         return Section(title, missing="No structure was trained with several orders of the batches.")
     text = (
-        "The same structure, trained again with other orders of the batches, and where the initialisation is random "
-        "from other weights: near a target the outcome is chaotic."
+        "The same structure and setting, trained again with other orders of the batches, and where the initialisation "
+        "is random from other weights: near a target the outcome is chaotic. tables/batch_orders.csv has all masks and "
+        "pruned networks that were repeated."
     )
     return Section(title, text, tables=shown)
+
+
+def _phases(networks: Networks) -> str:
+    """What stands in which row of the search."""
+    words = "Each network is counted once here; elsewhere 'search' has the networks of both phases. "
+    words += "Different but for seeds: without those that repeat others with other seeds."
+    for group, _ in networks.groups():
+        if networks.phase_1_alone(group):
+            title = networks.title(group)
+            words += f" {title[0].upper()}{title[1:]}: of the search phase 1 alone, so that 'search' and "
+            words += "'search, structured' are the same networks."
+    return words
 
 
 def _slug(group: tuple[str, str]) -> str:

@@ -1,7 +1,8 @@
 """The Cubist Spiral as a picture needs it, without torch: the corners of its arms in the networks' coordinates.
 
 The construction is that of `raydensity/data/spiral.py`, which makes the points that networks see; a test holds them
-together.
+together. They are two, since numpy's and torch's evenly spaced numbers differ in their last bits, and what finished
+networks were trained on must not move.
 """
 
 from __future__ import annotations

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.sparsest import methods
-from analysis.sparsest.networks import GROUP, KEYS, Networks, place
-from analysis.sparsest.published import TARGETS
+from analysis.sparsest.further import pruning_after_training, smallest_after_training
+from analysis.sparsest.networks import CONFIGURATION, GROUP, KEYS, Networks, in_order
+from analysis.sparsest.published import RANDOM, SPARSEST, TARGETS, WINNERS
 
 Tables = dict[str, pd.DataFrame]
 
 RESULT = ["nonzeros", "connected_nonzeros"]
+COUNTS = ["n", "configurations", "reached", "n_as_small", "reached_as_small"]
 WHICH = ["network_id", "structure", "learning_rate", "schedule", "order_seed", "accuracy"]
 
 
@@ -27,6 +28,7 @@ def tables(networks: Networks) -> Tables:
         "batch_orders": batch_orders(networks),
         "connectivity": connectivity(networks),
         "pruning_after_training": pruning_after_training(networks),
+        "smallest_after_training": smallest_after_training(networks),
     }
     return {name: _finished(table, networks.scale) for name, table in named.items()}
 
@@ -34,18 +36,40 @@ def tables(networks: Networks) -> Tables:
 def sparsest(networks: Networks) -> pd.DataFrame:
     """The smallest network of each method and width that reaches a target, the most accurate of those as small.
 
-    `n`: networks looked at. Without a network that reaches it, the row is empty.
+    `n`: networks looked at; `configurations`: how many of them differ in more than seeds; `reached`: how many networks
+    reach the target; `n_as_small` and `reached_as_small`: the same of the networks that have as few nonzeros.
+    `published`: the paper's number where it is known, for the search from random weights as `published.SPARSEST` reads
+    it. Without a network that reaches the target there is no size.
     """
     frame = networks.by_method
-    looked_at = frame.groupby(KEYS).size().rename("n")
+    groups = frame.groupby(KEYS)
+    looked_at = groups.size().to_frame("n")
+    looked_at["configurations"] = frame.drop_duplicates(CONFIGURATION).groupby(KEYS).size()
     parts = []
     for target in TARGETS:
-        reached = frame[frame["accuracy"] >= target].sort_values(
+        reaching = frame[frame["accuracy"] >= target].sort_values(
             ["nonzeros", "accuracy"], ascending=[True, False], kind="stable"
         )
-        best = reached.drop_duplicates(KEYS).set_index(KEYS)[[*RESULT, *WHICH]]
-        parts.append(looked_at.to_frame().join(best).reset_index().assign(target=target))
-    return _in_order(pd.concat(parts, ignore_index=True))[[*KEYS, "target", *RESULT, "n", *WHICH]]
+        best = reaching.drop_duplicates(KEYS).set_index(KEYS)[[*RESULT, *WHICH]]
+        part = looked_at.join(best)
+        part["reached"] = reaching.groupby(KEYS).size()
+        for name, rows in (("n_as_small", frame), ("reached_as_small", reaching)):
+            smallest = rows[KEYS].join(best["nonzeros"].rename("smallest"), on=KEYS)["smallest"]
+            part[name] = rows[rows["nonzeros"].eq(smallest).fillna(False)].groupby(KEYS).size()
+        parts.append(part.reset_index().assign(target=target))
+    table = pd.concat(parts, ignore_index=True)
+    table[COUNTS] = table[COUNTS].fillna(0).astype(int)
+    rows = zip(table["initialisation"], table["method"], table["target"], strict=True)
+    table["published"] = pd.array([_published(*row) for row in rows], dtype="Int64")
+    return in_order(table)[[*KEYS, "target", *RESULT, "published", *COUNTS, *WHICH]]
+
+
+def _published(initialisation: str, method: str, target: float) -> int | None:
+    """The paper's smallest number of nonzeros, of its search's phases alone: its pruners' are in figures."""
+    if method == methods.SEARCH and initialisation == RANDOM:
+        return SPARSEST[target]
+    found = [each.nonzeros for each in WINNERS if (each.start, each.target) == (initialisation, target)]
+    return found[0] if found and method == methods.STRUCTURED else None
 
 
 def gaps(smallest: pd.DataFrame) -> pd.DataFrame:
@@ -60,12 +84,12 @@ def gaps(smallest: pd.DataFrame) -> pd.DataFrame:
 def accuracy(networks: Networks) -> pd.DataFrame:
     """How accurate the networks are, by how many weights they were to keep: the best, the median, who reaches a target.
 
-    `n` counts the diverged ones, and so do the shares; `nonzeros` and `connected_nonzeros` are those of the best.
+    `n` counts the diverged ones, and so do the percentages; `nonzeros` and `connected_nonzeros` are those of the best.
     """
     frame = networks.by_method
     by = [*KEYS, "weights"]
     rows = frame.dropna(subset=["weights"])
-    reached = {f"reached_{target:g}": 100 * (rows["accuracy"] >= target) for target in TARGETS}
+    reached = _reaching(rows)
     groups = rows.assign(**reached).groupby(by)
     table = groups.agg(
         n=("accuracy", "size"),
@@ -80,36 +104,41 @@ def accuracy(networks: Networks) -> pd.DataFrame:
     table = table.join(best).reset_index()
     table["diverged"] = table["n"] - table.pop("finished")
     shown = [*by, "n", "diverged", "best", "p95", "median", "p5", *reached, *RESULT, "nonzeros_median"]
-    return _in_order(table)[shown]
+    return in_order(table)[shown]
 
 
 def batch_orders(networks: Networks) -> pd.DataFrame:
-    """Structures whose training was repeated with other batch orders: how often each setting reaches a target."""
-    rows = networks.by_method[networks.by_method["method"] == methods.STRUCTURED]
-    by = [*GROUP, "structure"]
-    repeated = rows[rows.groupby(by)["order_seed"].transform("nunique") > 1]
-    reached = {f"reached_{target:g}": 100 * (repeated["accuracy"] >= target) for target in TARGETS}
-    table = (
-        repeated.assign(**reached)
-        .groupby([*by, "learning_rate", "schedule"])
-        .agg(
-            n=("accuracy", "size"),
-            best=("accuracy", "max"),
-            median=("accuracy", "median"),
-            **{name: (name, "mean") for name in reached},
-        )
+    """Networks that were trained several times and are alike but for their seeds: how often they reach a target.
+
+    `network_id`, `nonzeros` and `connected_nonzeros` are those of the most accurate one; `n` counts the diverged ones.
+    """
+    frame = networks.once
+    rows = frame[frame.duplicated(CONFIGURATION, keep=False)]
+    reached = _reaching(rows)
+    groups = rows.assign(**reached).groupby(CONFIGURATION, dropna=False)
+    table = groups.agg(
+        n=("accuracy", "size"),
+        best=("accuracy", "max"),
+        median=("accuracy", "median"),
+        **{name: (name, "mean") for name in reached},
     )
-    return table.reset_index()
+    order = rows.sort_values(["accuracy", "network_id"], ascending=[False, True], kind="stable")
+    best = order.drop_duplicates(CONFIGURATION).set_index(CONFIGURATION)[[*RESULT, "network_id"]]
+    return in_order(table.join(best).reset_index())
 
 
 def connectivity(networks: Networks) -> pd.DataFrame:
     """What lies on no path from an input to an output, by method and width.
 
+    Of networks with `weights_min` to `weights_max` weights: where pruners have several widths, with those numbers alone
+    that all of them were asked for, since the fewer the weights, the more of them lie on no path.
+
     `disconnected_units` counts hidden units that have weights, all layers and layer by layer; `disconnected_nonzeros`
     is their share of the nonzeros, a mean over networks; `with_disconnected_units` and `without_a_path` are shares of
     networks.
     """
-    frame = networks.by_method.dropna(subset=["connected_nonzeros"])
+    finished = networks.by_method.dropna(subset=["connected_nonzeros"])
+    frame = pd.concat([in_all_widths(part) for _, part in networks.groups(finished)])
     units = _padded(networks.lists["disconnected_units"])
     units = units.loc[frame.index]
     layers = {f"disconnected_in_layer_{layer + 1}": units[layer] for layer in units.columns}
@@ -120,60 +149,27 @@ def connectivity(networks: Networks) -> pd.DataFrame:
         disconnected_nonzeros=100 * (1 - frame["connected_nonzeros"] / frame["nonzeros"]).astype(float),
         without_a_path=100 * (frame["connected_nonzeros"] <= 1),  # the output's bias alone
     )
-    groups = rows.groupby(KEYS)
-    table = groups.mean().join(groups.size().rename("n")).reset_index()
-    return _in_order(table[[*KEYS, "n", *table.columns.drop([*KEYS, "n"])]])
-
-
-def pruning_after_training(networks: Networks) -> pd.DataFrame:
-    """How many weights magnitude pruning takes from networks that reach a target before they fall below it.
-
-    `prunable`: the share of networks that can lose any.
-    """
-    rows = removable(networks)
-    groups = rows.assign(prunable=100 * (rows["removed"] > 0)).groupby([*KEYS, "target"])
-    table = groups.agg(
-        n=("removed", "size"),
-        prunable=("prunable", "mean"),
-        removed_median=("removed", "median"),
-        removed_max=("removed", "max"),
-        removed_percent_median=("removed_percent", "median"),
-        weights_left_min=("left", "min"),
+    counts = frame.groupby(KEYS).agg(
+        n=("weights", "size"), weights_min=("weights", "min"), weights_max=("weights", "max")
     )
-    return _in_order(table.reset_index())
+    return in_order(counts.join(rows.groupby(KEYS).mean()).reset_index())
 
 
-def removable(networks: Networks) -> pd.DataFrame:
-    """A row for each target that a network reaches: weights `left` at the last step of pruning before it falls below.
+def in_all_widths(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those with numbers of weights that pruners were asked for at every width: narrow ones have no large numbers.
 
-    `removed` are the others, and `removed_percent` their share of the weights it kept.
+    All of them where there is no such number. The search's stay as they are.
     """
-    frame = networks.by_method
-    parts = []
-    for target in TARGETS:
-        rows = frame[frame["accuracy"] >= target]
-        lists = networks.lists.loc[rows.index]
-        lengths = lists["prune_weights_left"].map(len).to_numpy(dtype=int)
-        rows, lists, lengths = rows[lengths > 0], lists[lengths > 0], lengths[lengths > 0]
-        if not len(rows):
-            continue
-        passing = np.concatenate(lists["prune_validation_accuracy"].to_list()) >= target / 100
-        left = np.concatenate(lists["prune_weights_left"].to_list())
-        starts = np.cumsum(lengths) - lengths
-        last = np.maximum(_first_failing(passing, starts, lengths) - 1, 0)
-        left = left[starts + last]
-        removed = rows["weights_kept"].to_numpy(dtype=float) - left
-        percent = 100 * removed / np.maximum(removed + left, 1)
-        columns = {"target": target, "left": left, "removed": removed, "removed_percent": percent}
-        parts.append(rows[[*KEYS, "network_id", "accuracy"]].assign(**columns))
-    names = [*KEYS, "network_id", "accuracy", "target", "left", "removed", "removed_percent"]
-    return pd.concat(parts) if parts else pd.DataFrame(columns=names)
+    searched = methods.searched(rows)
+    pruned = rows[~searched]
+    widths = pruned.groupby("weights")["width"].nunique()
+    common = widths.index[widths == pruned["width"].nunique()]
+    return rows[searched | rows["weights"].isin(common)] if len(common) else rows
 
 
-def _first_failing(passing: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray:
-    """Place of the first False in each of the concatenated lists; a list's length where it has none."""
-    place_in_list = np.arange(len(passing)) - np.repeat(starts, lengths)
-    return np.minimum.reduceat(np.where(passing, np.repeat(lengths, lengths), place_in_list), starts)
+def _reaching(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """100 for a network that reaches a target and 0 for any other, so that means are percentages."""
+    return {f"percent_reaching_{target:g}": 100 * (rows["accuracy"] >= target) for target in TARGETS}
 
 
 def _padded(lists: pd.Series) -> pd.DataFrame:
@@ -183,17 +179,6 @@ def _padded(lists: pd.Series) -> pd.DataFrame:
     flat = np.concatenate(lists.to_list()) if lengths.sum() else np.array([])
     result[np.arange(result.shape[1]) < lengths[:, None]] = flat
     return pd.DataFrame(result, index=lists.index)
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Data sets, initialisations, targets, methods and widths in the order of the report."""
-    ranks = {name: rank for rank, name in enumerate(sorted(table["method"].unique(), key=methods.rank))}
-    keys = [name for name in ("dataset", "initialisation", "target", "method", "width", "weights") if name in table]
-
-    as_rank = {"method": ranks.get, "initialisation": place}
-    return table.sort_values(
-        keys, key=lambda column: column.map(as_rank.get(str(column.name), lambda value: value)), ignore_index=True
-    )
 
 
 def _finished(table: pd.DataFrame, scale: str) -> pd.DataFrame:
