@@ -162,17 +162,21 @@ def test_networks_trained_together_equal_single_ones(case) -> None:
         assert not same(trained, unvaried)
 
 
-def test_every_order_has_other_draws_in_every_epoch(case, monkeypatch) -> None:
+def test_every_image_has_draws_of_its_own_by_order_and_epoch(case, monkeypatch) -> None:
     dataset, specs = case
-    drawn_for = []
+    gather, used = training.gather, []
 
-    def noted(order_seed: int, epoch: int, images: int) -> torch.Tensor:
-        drawn_for.append((order_seed, epoch))
-        return draw(order_seed, epoch, images)
+    def noted(dataset, indices, preprocessing, *, draws):
+        used.append(draws)
+        return gather(dataset, indices, preprocessing, draws=draws)
 
-    monkeypatch.setattr(training, "draw", noted)
+    monkeypatch.setattr(training, "gather", noted)
     training.train(specs, dataset, device=CPU)
-    assert drawn_for == [(order, epoch) for epoch in (1, 2, 3) for order in (0, 1, 2)]
+    steps = dataset.description.fitted_size // 16
+    assert len(used) == 3 * steps
+    for epoch in (1, 2, 3):
+        of_epoch = torch.cat(used[(epoch - 1) * steps : epoch * steps], dim=1)
+        assert of_epoch.equal(torch.stack([draw(order, epoch, 16 * steps) for order in (0, 1, 2)]))
 
 
 def test_a_kill_within_an_epoch_does_not_change_the_images(case, tmp_path, monkeypatch) -> None:

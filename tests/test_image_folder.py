@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
             folder = tmp_path / "small" / part / name
             folder.mkdir(parents=True)
             for _ in range(each):
-                Image.new("RGB", (16 + number, 40 - number), colour(number)).save(folder / f"{number}.png")
+                Image.new("RGB", (16 + number, 40 - number), colour(number)).save(folder / f"{number:02}.png")
                 number += 1
     return tmp_path
 
@@ -124,10 +124,10 @@ def test_folders_that_do_not_fit_are_named_in_one_line(root: Path) -> None:
 
 
 def test_an_image_that_cannot_be_decoded_is_named(root: Path) -> None:
-    whole = (root / "small" / "train" / "bee" / "5.png").read_bytes()
+    whole = (root / "small" / "train" / "bee" / "05.png").read_bytes()
     for content in (whole[:40], b"no image"):
-        (root / "small" / "train" / "bee" / "5.png").write_bytes(content)
-        with pytest.raises(ValueError, match=r"bee/5\.png cannot be read: ") as caught:
+        (root / "small" / "train" / "bee" / "05.png").write_bytes(content)
+        with pytest.raises(ValueError, match=r"bee/05\.png cannot be read: ") as caught:
             data.load(OPTIONS, data_root=root)
         assert "\n" not in str(caught.value)
 
