@@ -8,12 +8,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import joblib
 import torch
 
 from raydensity.errors import one_line
+from raydensity.memory import machine_memory
 from raydensity.placement import Cluster
 
 # Read when Ray starts. No usage statistics, no files a trial, and Ctrl-C ends the sweep at once: the ledger has it all.
@@ -41,7 +41,7 @@ def local_resources() -> Cluster:
     return Cluster(
         cpus=joblib.cpu_count(),
         gpus=gpus,
-        memory_per_cpu=_memory() / joblib.cpu_count(),
+        memory_per_cpu=machine_memory() / joblib.cpu_count(),
         gpu_memory=min((torch.cuda.get_device_properties(n).total_memory for n in range(gpus)), default=0),
     )
 
@@ -141,11 +141,3 @@ def _gpu_memory() -> int:
         return ray.get(ask.remote(), timeout=60)
     except ray.exceptions.GetTimeoutError:
         return 0
-
-
-def _memory() -> int:
-    """Bytes that this machine, or the container around it, has."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return total

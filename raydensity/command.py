@@ -134,7 +134,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
             resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
         for request in asked:
             for dataset in sorted(request.datasets, key=str):
-                data.check(dataset, download=False)
+                data.check(dataset, download=False, loaded_here=not options.address)
             _describe(_plan(request, options, resources), console)
 
 
@@ -144,7 +144,7 @@ def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
     if options.address:
         cluster.check_address(options.address)
     for dataset in sorted(set().union(*(request.datasets for request in asked)), key=str):
-        data.check(dataset)
+        data.check(dataset, loaded_here=not options.address)
     published = published_weights.load(set().union(*(request.initial_weights for request in asked)), options.data_root)
     with ExitStack() as stack:
         # All ledgers and the tracker, before the first study trains for days.

@@ -67,14 +67,19 @@ def run_cohort(
     `checkpoints` is a folder from which an interrupted cohort goes on; `published` has the weights that specs name by
     digest. On a CPU it sets torch to one thread: cores
     are used by cohorts side by side, and the number of threads would change the last bits. Raises ValueError for a
-    data set that cannot be loaded or a width that leaves a layer empty.
+    data set that cannot be loaded or preprocessed so, or a width that leaves a layer empty.
     """
     if torch.device(device).type == "cpu":
         torch.set_num_threads(1)
     else:  # TF32 would not be fp32, and some of cuDNN's kernels sum in another order every time
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
+    data.check_preprocessing(
+        data.describe(specs[0].dataset), specs[0].preprocessing, augmentation=specs[0].augmentation
+    )
     dataset = data.load(specs[0].dataset, data_root=data_root, device=device)
+    if specs[0].random_labels:
+        dataset = data.with_random_labels(dataset, specs[0].data_seed)
 
     def report(epoch: int, done: int) -> None:
         if on_progress:

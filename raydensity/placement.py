@@ -146,9 +146,11 @@ def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
 def need(spec: NetworkSpec, *, device: str) -> Need:
     """What a network takes on one core ("cpu") or one GPU ("gpu"), by counting.
 
-    ValueError if its data set is unknown, its width leaves a layer empty, or its batch is larger than the training set.
+    ValueError if its data set is unknown or cannot be preprocessed so, its width leaves a layer empty, or its batch is
+    larger than the training set.
     """
     known, training = data.describe(spec.dataset), spec.training
+    data.check_preprocessing(known, spec.preprocessing, augmentation=spec.augmentation)
     if training.batch_size > known.fitted_size:
         raise ValueError(
             f"--set batch_size: {training.batch_size} is more than the {known.fitted_size} training images "
@@ -268,8 +270,7 @@ def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[floa
     measuring = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
     # Measuring comes after training, but the allocator has not given back what many small maps took.
     shared = max(ranking, measuring + (0 if stacked else passing))
-    dataset = (known.train_size + known.test_size) * (pixels + 8)  # bytes of pixels, and a label in int64
-    return 4 * own, 4 * shared + dataset
+    return 4 * own, 4 * shared + known.bytes
 
 
 def largest_cohort(needs: Need, slot: Slots) -> int:

@@ -1,4 +1,4 @@
-"""Data sets: what is read from good files, what is said of bad ones, the split and the preprocessing."""
+"""Data sets: what is read from good files, what is said of bad ones, and the split."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raydensity import data
-from raydensity.data import cifar10, mnist
+from raydensity.data import cifar10, dataset, mnist
 from raydensity.data.dataset import Arrays
+from raydensity.spec import Teacher
 
 RAW = Path("MNIST") / "raw"
 
@@ -58,7 +60,9 @@ def test_the_engine_needs_neither_ray_nor_mlflow_nor_torchvision() -> None:
 
 def test_unknown_name_lists_the_known_ones() -> None:
     for call in (data.describe, data.check, data.load):
-        with pytest.raises(ValueError, match=r"'mnits' is unknown; known are cifar10, digits, mnist"):
+        with pytest.raises(
+            ValueError, match=r"'mnits' is unknown; known are cifar10, cifar10_file_order, digits, mnist"
+        ):
             call("mnits")
 
 
@@ -327,26 +331,31 @@ def test_split_stays_what_it_was(digits: data.Dataset) -> None:
     assert not torch.equal(*validation)
 
 
-def test_unit_scales_to_one(digits: data.Dataset) -> None:
-    images = torch.tensor([[0, 4], [8, 16]], dtype=torch.uint8).view(1, 1, 2, 2)
-    inputs = data.normalize(digits, images, "unit")
-    assert inputs.dtype == torch.float32
-    assert inputs.flatten().tolist() == [0.0, 0.25, 0.5, 1.0]
-    assert images.flatten().tolist() == [0, 4, 8, 16]
+def test_what_is_held_out_at_the_end_is_the_same_for_all_data_seeds(data_root: Path) -> None:
+    drawn, in_order = (data.load(name, data_root=data_root) for name in ("cifar10", "cifar10_file_order"))
+    assert drawn.digest == in_order.digest
+    for seed in (0, 7):
+        training, validation = data.split(in_order, seed)
+        assert training.equal(torch.arange(47_500))
+        assert validation.equal(torch.arange(47_500, 50_000))
 
 
-def test_standardized_has_mean_zero_and_deviation_one(digits: data.Dataset) -> None:
-    inputs = data.normalize(digits, digits.train_images, "standardized").double()
-    assert inputs.mean().item() == pytest.approx(0, abs=1e-6)
-    assert inputs.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+def test_channels_are_counted_in_parts(digits: data.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "COUNTED", 100)
+    in_parts = replace(digits).channel_statistics
+    pixels = digits.train_images.double() / 16
+    assert in_parts[0].item() == pytest.approx(pixels.mean().item(), rel=1e-6)
+    assert in_parts[1].item() == pytest.approx(pixels.std(correction=0).item(), rel=1e-6)
 
 
-def test_normalize_takes_stacked_batches(digits: data.Dataset) -> None:
-    batches = digits.train_images[:6].view(2, 3, 1, 8, 8)
-    stacked = data.normalize(digits, batches, "standardized")
-    assert torch.equal(stacked.view(6, 1, 8, 8), data.normalize(digits, digits.train_images[:6], "standardized"))
-
-
-def test_unknown_preprocessing_names_the_known_ones(digits: data.Dataset) -> None:
-    with pytest.raises(ValueError, match="'zca' is unknown; it is 'unit' or 'standardized'"):
-        data.normalize(digits, digits.train_images, "zca")
+def test_what_does_not_fit_into_memory_is_said_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = Teacher(inputs=10_000, samples=10**9)
+    for call in (data.check, data.load):
+        with pytest.raises(ValueError, match=r"^teacher takes 40,008\.1 GB of memory, this machine has [\d.,]+$"):
+            call(huge)
+    data.check(huge, loaded_here=False)
+    monkeypatch.setattr(data, "machine_memory", lambda: 1797 * (64 + 8) - 1)  # a byte less than the digits take
+    with pytest.raises(ValueError, match=r"^digits takes 0\.0 GB"):
+        data.check("digits")
+    monkeypatch.setattr(data, "machine_memory", lambda: 1797 * (64 + 8))
+    data.check("digits")

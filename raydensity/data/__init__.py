@@ -5,7 +5,7 @@
     inputs = data.normalize(dataset, dataset.train_images[training[:32]], "unit")
 
 Files are looked for in `data_root`, else in the folder that RAYDENSITY_DATA names; both are only read. Where neither is
-given they are downloaded, once, into `data` under the current folder.
+given they are downloaded, once, into `data` under the current folder. Photographs (`ImageFolder`) have to be put there.
 """
 
 from __future__ import annotations
@@ -16,17 +16,36 @@ from pathlib import Path
 
 import torch
 
-from raydensity.data.cifar10 import CIFAR10
-from raydensity.data.dataset import Arrays, Dataset, Description, Source, normalize, split
+from raydensity.data import image_folder, spiral, teacher
+from raydensity.data.augmentation import augment
+from raydensity.data.cifar10 import CIFAR10, CIFAR10_FILE_ORDER
+from raydensity.data.dataset import Arrays, Dataset, Description, Source, split
 from raydensity.data.digits import DIGITS
 from raydensity.data.files import MissingFiles
 from raydensity.data.mnist import MNIST
-from raydensity.data.spiral import source as spiral_source
-from raydensity.spec import AnyDataset, Spiral
+from raydensity.data.preprocessing import check_preprocessing, normalize
+from raydensity.data.random_labels import with_random_labels
+from raydensity.memory import machine_memory
+from raydensity.spec import AnyDataset, Spiral, Teacher
 
-__all__ = ["DATASETS", "Dataset", "Description", "check", "describe", "load", "normalize", "resolve_root", "split"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Description",
+    "augment",
+    "check",
+    "check_preprocessing",
+    "describe",
+    "load",
+    "normalize",
+    "resolve_root",
+    "split",
+    "with_random_labels",
+]
 
-DATASETS: dict[str, Source] = {source.description.name: source for source in (MNIST, CIFAR10, DIGITS)}
+DATASETS: dict[str, Source] = {
+    source.description.name: source for source in (MNIST, CIFAR10, CIFAR10_FILE_ORDER, DIGITS)
+}
 
 
 def describe(name: AnyDataset) -> Description:
@@ -39,16 +58,23 @@ def resolve_root(data_root: Path | None) -> Path:
     return Path(data_root or os.environ.get("RAYDENSITY_DATA") or "data").expanduser().absolute()
 
 
-def check(name: AnyDataset, data_root: Path | None = None, *, download: bool = True) -> None:
-    """Make sure that a data set can be loaded, before anything trains. Takes about a second: the files are read whole.
+def check(name: AnyDataset, data_root: Path | None = None, *, download: bool = True, loaded_here: bool = True) -> None:
+    """Make sure that a data set can be loaded, before anything trains. Takes about a second: most are read whole.
 
     Where no folder is named, what is missing is downloaded: call this once, before several processes load, and hand
-    them `resolve_root(data_root)`. With `download=False` files that would have to be downloaded are no error.
+    them `resolve_root(data_root)`. With `download=False` files that would have to be downloaded are no error, nor is a
+    data set that this machine's memory cannot hold with `loaded_here=False`.
 
     Raises ValueError, in one line, for an unknown name and for missing, truncated or corrupt files.
     """
+    source, root = _source(name), resolve_root(data_root)
+    if loaded_here:
+        _check_memory(source.description)
     try:
-        _read(name, resolve_root(data_root), may_download=download and not _named(data_root))
+        if source.verify is not None:
+            source.verify(root)
+        else:
+            _read(source, root, may_download=download and not _named(data_root))
     except MissingFiles:
         if download or _named(data_root):
             raise
@@ -61,9 +87,11 @@ def load(name: AnyDataset, *, data_root: Path | None = None, device: torch.devic
 
 @cache
 def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device) -> Dataset:
-    arrays = _read(name, root, may_download=may_download)
+    source = _source(name)
+    _check_memory(source.description)
+    arrays = _read(source, root, may_download=may_download)
     return Dataset(
-        describe(name),
+        source.description,
         train_images=arrays.train_images.to(device),
         train_labels=arrays.train_labels.to(device),
         test_images=arrays.test_images.to(device),
@@ -72,8 +100,16 @@ def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device
     )
 
 
-def _read(name: AnyDataset, root: Path, *, may_download: bool) -> Arrays:
-    source = _source(name)
+def _check_memory(description: Description) -> None:
+    """ValueError, before anything is read, where this machine cannot hold a data set."""
+    there = machine_memory()
+    if description.bytes > there:
+        raise ValueError(
+            f"{description.name} takes {description.bytes / 1e9:,.1f} GB of memory, this machine has {there / 1e9:,.1f}"
+        )
+
+
+def _read(source: Source, root: Path, *, may_download: bool) -> Arrays:
     try:
         return source.read(root)
     except MissingFiles:
@@ -90,7 +126,11 @@ def _named(data_root: Path | None) -> bool:
 
 def _source(name: AnyDataset) -> Source:
     if isinstance(name, Spiral):
-        return spiral_source(name)
+        return spiral.source(name)
+    if isinstance(name, Teacher):
+        return teacher.source(name)
+    if not isinstance(name, str):
+        return image_folder.source(name)
     if name not in DATASETS:
         raise ValueError(f"dataset: {name!r} is unknown; known are {', '.join(sorted(DATASETS))}")
     return DATASETS[name]

@@ -1,4 +1,4 @@
-"""What a data set is: its description, its tensors, the split by data seed and the preprocessing.
+"""What a data set is: its description, its tensors, and the split by data seed.
 
 Shapes: n images, C channels, H rows, W columns.
 """
@@ -6,14 +6,17 @@ Shapes: n images, C channels, H rows, W columns.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+COUNTED = 10_000  # images whose pixels are counted at a time, since that copies them
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Description:
     """What is known of a data set without loading it.
 
     `train_size` counts the training file, validation images included; with a `validation_size` of 0 nothing is held
-    out, and validation is done on the training set itself. `scale` is the largest pixel value, which preprocessing maps
-    to 1. A `binary` question is answered by one logit.
+    out, and validation is done on the training set itself. Those held out are `drawn` by the data seed, or the `last`
+    ones of the file. `scale` is the largest pixel value, which preprocessing maps to 1; data that are no `pixels` are
+    float32, and taken as they are. A `binary` question is answered by one logit.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Description:
     train_size: int
     validation_size: int
     test_size: int
+    held_out: Literal["drawn", "last"] = "drawn"
+    pixels: bool = True
     scale: int = 255
     binary: bool = False
 
@@ -48,6 +54,11 @@ class Description:
     def judged_size(self) -> int:
         """Images that validation is done on."""
         return self.validation_size or self.train_size
+
+    @property
+    def bytes(self) -> int:
+        """What the data set takes in memory: its images, and a label in int64 for each."""
+        return (self.train_size + self.test_size) * (math.prod(self.input_shape) * (1 if self.pixels else 4) + 8)
 
 
 class Arrays(NamedTuple):
@@ -75,12 +86,15 @@ class Source:
     """Where a data set comes from.
 
     `read` takes the data folder, verifies the files as it reads them and raises ValueError naming the first bad one.
-    `download` fetches what is missing into a folder; None for data that come with a library.
+    `download` fetches what is missing into a folder; None for data that come with a library or have to be put there.
+    `verify` makes sure that `read` would succeed, in the way that it raises, where reading takes long; None: it does
+    not.
     """
 
     description: Description
     read: Callable[[Path], Arrays]
     download: Callable[[Path], None] | None = None
+    verify: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +117,9 @@ class Dataset:
         means, deviations = [], []
         values = torch.arange(256, dtype=torch.float64)
         for channel in range(self.description.input_shape[0]):
-            pixels = self.train_images[:, channel].reshape(-1)
-            shares = torch.bincount(pixels, minlength=256).cpu().double() / pixels.numel()
+            parts = self.train_images[:, channel].split(COUNTED)
+            counts = torch.stack([torch.bincount(part.reshape(-1), minlength=256).cpu() for part in parts]).sum(0)
+            shares = counts.double() / counts.sum()
             mean = (values * shares).sum()
             means.append(mean)
             deviations.append((((values - mean) ** 2) * shares).sum().sqrt())
@@ -119,32 +134,17 @@ class Dataset:
 def split(dataset: Dataset, data_seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the training and of the validation images within the training file.
 
-    The validation images are drawn at random by `data_seed` (density paper, section 3.1; specification a.2); where none
-    are held out, both parts are the whole file. Both are
+    The validation images are drawn at random by `data_seed` (density paper, section 3.1; specification a.2), or the
+    last of the file, as the description says; where none are held out, both parts are the whole file. Both are
     int64, ascending (the order of the file), on the data set's device, and the same on every device.
     """
-    size = dataset.description.validation_size
-    device = dataset.train_images.device
+    known, device = dataset.description, dataset.train_images.device
+    size = known.validation_size
+    everything = torch.arange(known.train_size, device=device)
     if not size:
-        everything = torch.arange(dataset.description.train_size, device=device)
         return everything, everything
+    if known.held_out == "last":
+        return everything[:-size], everything[-size:]
     generator = torch.Generator().manual_seed(data_seed)
-    shuffled = torch.randperm(dataset.description.train_size, generator=generator)
+    shuffled = torch.randperm(known.train_size, generator=generator)
     return shuffled[size:].sort().values.to(device), shuffled[:size].sort().values.to(device)
-
-
-def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
-    """Images as the network sees them: float32, of the shape of `images` (uint8 [..., C, H, W], or float32: as it is).
-
-    `unit` scales pixels to [0, 1]; `standardized` then also to mean 0 and deviation 1 per channel, as measured on the
-    whole training file, so that every data seed sees the same input. Raises ValueError for any other preprocessing.
-    """
-    if preprocessing not in ("unit", "standardized"):
-        raise ValueError(f"preprocessing: {preprocessing!r} is unknown; it is 'unit' or 'standardized'")
-    if images.is_floating_point():
-        return images
-    scaled = images.float().div_(dataset.description.scale)
-    if preprocessing == "unit":
-        return scaled
-    mean, deviation = dataset.channel_statistics
-    return scaled.sub_(mean).div_(deviation)

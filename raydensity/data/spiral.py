@@ -76,6 +76,7 @@ def source(options: Spiral) -> Source:
         train_size=train_size,
         validation_size=0 if options.published else train_size // 5,
         test_size=len(made.test_labels),
+        pixels=False,
         binary=True,
     )
     return Source(description, lambda root: _read(options, root))
