@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from raydensity.cohort import Cohort
-from raydensity.data import Dataset, normalize
+from raydensity.data import Dataset, augment, normalize
 from raydensity.losses import answers, cross_entropy
 from raydensity.stack import State
 
@@ -23,17 +23,25 @@ class Evaluation(NamedTuple):
     accuracy: Tensor
 
 
-def gather(dataset: Dataset, indices: Tensor, preprocessing: str, *, test: bool = False) -> tuple[Tensor, Tensor]:
-    """Normalised images [N, B, ...] and labels [N, B] for indices [N, B]; the same memory for all where those are."""
+def gather(
+    dataset: Dataset, indices: Tensor, preprocessing: str, *, test: bool = False, draws: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Normalised images [N, B, ...] and labels [N, B] for indices [N, B]; the same memory for all where those are.
+
+    With `draws` [N, B, DRAWS] (data/augmentation.py) the images are varied by them.
+    """
     images, labels = (
         (dataset.test_images, dataset.test_labels) if test else (dataset.train_images, dataset.train_labels)
     )
-    if len(indices) > 1 and indices.stride(0) == 0:
+    if len(indices) > 1 and indices.stride(0) == 0 and draws is None:
         one, own = gather(dataset, indices[:1], preprocessing, test=test)
         return one.expand(len(indices), *one.shape[1:]), own.expand(len(indices), -1)
     flat = indices.reshape(-1)
     chosen = images.index_select(0, flat).view(*indices.shape, *images.shape[1:])
-    return normalize(dataset, chosen, preprocessing), labels.index_select(0, flat).view_as(indices)
+    inputs = (
+        normalize(dataset, chosen, preprocessing) if draws is None else augment(dataset, chosen, preprocessing, draws)
+    )
+    return inputs, labels.index_select(0, flat).view_as(indices)
 
 
 def chunk_of(cohort: Cohort) -> int:
@@ -41,9 +49,9 @@ def chunk_of(cohort: Cohort) -> int:
     return CHUNK["compiled" if cohort.compiled else "stacked" if cohort.stacked else "loop"]
 
 
-def _own(cohort: Cohort, indices: Tensor) -> Tensor:
-    """Indices in memory of each network's own: batched products of shared images might be summed in another order."""
-    return indices if cohort.compiled else indices.contiguous()
+def _own(cohort: Cohort, images: Tensor) -> Tensor:
+    """Images in memory of each network's own: batched products of shared images might be summed in another order."""
+    return images.contiguous() if cohort.stacked else images
 
 
 @torch.no_grad()
@@ -60,8 +68,8 @@ def evaluate(
     losses = torch.zeros(cohort.size, dtype=torch.float64, device=cohort.device)
     correct = torch.zeros(cohort.size, dtype=torch.int64, device=cohort.device)
     for part in indices.split(chunk_of(cohort), dim=1):
-        images, labels = gather(dataset, _own(cohort, part), preprocessing, test=test)
-        logits = cohort.logits(images, parameters)
+        images, labels = gather(dataset, part, preprocessing, test=test)
+        logits = cohort.logits(_own(cohort, images), parameters)
         losses += cross_entropy(logits, labels).double().sum(1)
         correct += (answers(logits) == labels).sum(1)
     return Evaluation(losses / indices.shape[1], correct.double() / indices.shape[1])
@@ -72,6 +80,6 @@ def right_answers(cohort: Cohort, dataset: Dataset, indices: Tensor, preprocessi
     """Which of its own images of the training file each network answers correctly: indices [N, V] -> bool [N, V]."""
     correct = []
     for part in indices.split(chunk_of(cohort), dim=1):
-        images, labels = gather(dataset, _own(cohort, part), preprocessing)
-        correct.append(answers(cohort.logits(images)) == labels)
+        images, labels = gather(dataset, part, preprocessing)
+        correct.append(answers(cohort.logits(_own(cohort, images))) == labels)
     return torch.cat(correct, dim=1)

@@ -18,6 +18,7 @@ from raydensity import checkpoints
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
+from raydensity.data.augmentation import DRAWS, draw
 from raydensity.evaluation import evaluate, gather
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.at_initialization import initial_masks
@@ -165,19 +166,30 @@ class _Run:
     def _batches(self) -> tuple[Tensor, Tensor]:
         """The next epoch's indices [G, S, B], and which of the G each network sees [N].
 
-        The training images shuffled, less what fills no batch.
+        The training images shuffled, less what fills no batch; `draws` [G, S, B, DRAWS] vary them where that is asked.
         """
         size = self.training.batch_size
         orders: dict[tuple[int, int], Tensor] = {}
+        draws: list[Tensor] = []
         for index in self.members:
             spec, own = self.specs[index], self.train_indices[index]
             if (spec.order_seed, spec.data_seed) not in orders:
                 source = generator(spec.order_seed, "order", self.epoch + 1)
                 order = own[torch.randperm(len(own), generator=source).to(own.device)]
                 orders[spec.order_seed, spec.data_seed] = order[: len(own) // size * size].view(-1, size)
+                if spec.augmentation:
+                    drawn = draw(spec.order_seed, self.epoch + 1, self.steps * size)
+                    draws.append(drawn.view(self.steps, size, DRAWS).to(own.device))
+        self.draws = torch.stack(draws) if draws else None
         number = {key: place for place, key in enumerate(orders)}
         seeds = [(self.specs[index].order_seed, self.specs[index].data_seed) for index in self.members]
         return torch.stack(list(orders.values())), torch.tensor([number[key] for key in seeds])
+
+    def _batch(self, orders: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, B, ...] and labels [N, B] of the next step; what networks share is made once."""
+        draws = None if self.draws is None else self.draws[:, self.step]
+        images, labels = gather(self.dataset, orders[:, self.step], self.preprocessing, draws=draws)
+        return (images, labels) if len(images) == len(order) else (images[order], labels[order])
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:
         """The next epoch, or what is left of it; mean batch loss [N] and accuracy [N] over all of it, both float64."""
@@ -186,7 +198,7 @@ class _Run:
         while self.step < self.steps:
             stop = self._next_stop(before)
             if self.method and self.method.replaces_steps and self.method.is_event(before + stop):
-                images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
+                images, labels = self._batch(orders, order)
                 loss, right = self.cohort.loss_and_gradients(images, labels)
                 self.method.act(before + stop)
             else:
@@ -213,7 +225,7 @@ class _Run:
     def _train_steps(self, orders: Tensor, order: Tensor, stop: int) -> tuple[Tensor, Tensor]:
         """Train from `self.step` to `stop`; sums over these steps of mean loss [N] and number correct [N]."""
         if not self.cohort.compiled:
-            images, labels = gather(self.dataset, orders[order, self.step], self.preprocessing)
+            images, labels = self._batch(orders, order)
             number = self.specs[0].place(self.epoch)[1] * self.steps + stop
             return self.optimizer.train(images, labels, number)
         part = orders[:, self.step : stop]
