@@ -149,7 +149,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     elif cell["stopping"] == "best_accuracy":
         stopping |= {"split": cell["stopping_split"]}
     optimizer: dict[str, Any] = {"name": cell["optimizer"], "learning_rate": cell["learning_rate"]}
-    if cell["optimizer"] in ("adagrad", "proximal_adagrad", "ftrl"):
+    if cell["optimizer"] == "adagrad":
         optimizer["initial_accumulator"] = cell["initial_accumulator"]
     return NetworkSpec.model_validate(
         {

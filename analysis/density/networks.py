@@ -109,9 +109,6 @@ NAMES = {
     "sgd": "SGD",
     "adam": "Adam",
     "adagrad": "Adagrad",
-    "proximal_adagrad": "ProximalAdagrad",
-    "rmsprop": "RMSProp",
-    "ftrl": "FTRL",
 }
 
 
