@@ -146,6 +146,8 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     stopping: dict[str, Any] = {"name": cell["stopping"]}
     if cell["stopping"] == "loss_target":
         stopping |= {"loss": cell["stopping_loss"], "split": cell["stopping_split"]}
+    elif cell["stopping"] == "best_accuracy":
+        stopping |= {"split": cell["stopping_split"]}
     optimizer: dict[str, Any] = {"name": cell["optimizer"], "learning_rate": cell["learning_rate"]}
     if cell["optimizer"] == "adagrad":
         optimizer["initial_accumulator"] = cell["initial_accumulator"]

@@ -10,7 +10,7 @@ from synthetic import grid, network, records
 from analysis.density.claims import core_grows, that_can_be_judged
 from analysis.density.functions import comparable, distances
 from analysis.density.networks import prepare
-from analysis.density.report import COLUMNS, FIGURES, report
+from analysis.density.report import COLUMNS, FIGURES, _not_converged, report
 from analysis.density.tables import tables
 from analysis.runs import Runs, as_frame
 
@@ -322,3 +322,13 @@ def test_the_deviation_of_a_single_network_is_empty(tmp_path):
     assert table[["mean", "null_mean"]].notna().all(axis=None)
     assert pd.read_csv(tmp_path / "tables" / "anova.csv").empty
     assert "no one-way analysis of variance" in (tmp_path / "report.html").read_text()
+
+
+def test_networks_that_did_not_converge_are_counted_by_their_rule():
+    rules = ["loss_target", "validation_minimum", "validation_minimum", "best_accuracy"]
+    rows = [network(spec, stopping=rule, converged=False) for spec, rule in zip(grid(), rules, strict=False)]
+    rows += [network(grid()[4])]
+    end = "had their smallest validation loss in the last epoch; all are used as they ended"
+    start = "1 ran out of epochs before their loss target, "
+    assert _not_converged(prepare(runs(rows))) == f"{start}1 before their accuracy stood still, 2 {end}"
+    assert _not_converged(prepare(runs([*rows[:3], rows[4]]))) == f"{start}2 {end}"

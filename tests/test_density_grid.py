@@ -3,6 +3,7 @@
 import pytest
 
 from raydensity.grid import configure, expand
+from raydensity.spec import BestAccuracy
 from sweeps.density import STUDY
 
 
@@ -81,3 +82,9 @@ def test_unshared_is_a_level():
     found = networks("paper", architecture=["conv2"], optimizer=["adam"], unshared=["false", "true"])
     assert len(found) == 800
     assert {spec.architecture.unshared for spec in found} == {False, True}
+
+
+def test_the_split_of_the_best_accuracy_is_a_level():
+    settings = {"stopping": ["best_accuracy"], "stopping_split": ["train", "validation"]}
+    found = networks("quick", architecture=["mlp"], **settings)
+    assert {spec.training.stopping for spec in found} == {BestAccuracy(split=s) for s in ("train", "validation")}

@@ -147,10 +147,11 @@ def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
 
 def _not_converged(networks: Networks) -> str:
     late = networks.used[~networks.used["converged"]]
-    minimum = int((late["stopping"] == "validation_minimum").sum())
+    minimum, accuracy = (int((late["stopping"] == rule).sum()) for rule in ("validation_minimum", "best_accuracy"))
+    waiting = f"{accuracy} before their accuracy stood still, " if accuracy else ""
     return (
-        f"{len(late) - minimum} ran out of epochs before their loss target, {minimum} had their smallest validation "
-        "loss in the last epoch; all are used as they ended"
+        f"{len(late) - minimum - accuracy} ran out of epochs before their loss target, {waiting}{minimum} had their "
+        "smallest validation loss in the last epoch; all are used as they ended"
     )
 
 
