@@ -275,7 +275,8 @@ def _levels(specs: Collection[NetworkSpec]) -> dict[str, list]:
     alike = {}  # but for seeds and masks: factors take 20 µs, which is too much for each of half a million
     for spec, key in zip(specs, costs.cohort_keys(specs), strict=True):
         training = spec.training
-        varying = training.optimizer.learning_rate, training.schedule, spec.initializer, spec.initial_weights
+        start = spec.initializer, spec.initializer_factor, spec.initial_weights
+        varying = training.optimizer.learning_rate, training.schedule, *start
         alike[key, costs.size(spec), varying] = spec
     for spec in alike.values():
         for factor, level in spec.factors().items():
