@@ -48,7 +48,7 @@ def cohort_keys(specs: Collection[NetworkSpec]) -> Iterator[str]:
     known: dict[tuple, str] = {}
     for spec in specs:
         fields, sparsity = spec.__dict__, spec.sparsity
-        parts = [id(fields[name]) for name in SHARED]
+        parts = [id(fields[name]) for name in SHARED] + [spec.random_labels and spec.data_seed]
         if sparsity is not None:
             parts += [id(value) for name, value in sparsity.__dict__.items() if name not in ("nonzeros", "rows")]
         key = (type(sparsity), *parts)

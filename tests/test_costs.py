@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import network
 
 from raydensity import costs, grid, placement
 from sweeps import density, sparsest
@@ -23,6 +24,14 @@ def test_cohort_keys_are_those_of_the_specs(specs):
 def test_specs_that_share_no_objects_have_the_same_keys(specs):
     copies = [type(spec).model_validate(spec.model_dump()) for spec in specs]
     assert list(costs.cohort_keys(copies)) == [spec.cohort_key for spec in specs]
+
+
+def test_also_where_the_data_seed_draws_the_labels():
+    one = network().model_copy(update={"random_labels": True})
+    specs = [one, one.model_copy(update={"data_seed": 1}), one.model_copy(update={"init_seed": 1})]
+    keys = list(costs.cohort_keys(specs))
+    assert keys == [spec.cohort_key for spec in specs]
+    assert keys[0] == keys[2] != keys[1]
 
 
 def test_networks_of_a_kind_need_the_same(specs):
