@@ -1,0 +1,1 @@
+"""The frivolous-units study: prunable and redundant units of networks of every width."""
