@@ -31,7 +31,6 @@ from rich.console import Console
 from rich.table import Table
 
 from raydensity import models
-from raydensity.cohort import channels_last
 from raydensity.measures.covariance import MOST_EXAMPLES, covariances
 from raydensity.measures.prunability import REPEATS, SHARES, prunability
 from raydensity.measures.redundancy import redundancy
@@ -133,7 +132,7 @@ def plain_redundancy(own: Chain, images: torch.Tensor, *, passes: int = REPEATS)
             outputs = np.concatenate(parts)
             if len(outputs) > MOST_EXAMPLES:
                 outputs = outputs[source.choice(len(outputs), MOST_EXAMPLES, replace=False)]
-            spectra.append(np.linalg.eigvalsh(np.cov(outputs, rowvar=False)))
+            spectra.append(np.linalg.eigh(np.cov(outputs, rowvar=False)).eigenvalues)
     return spectra
 
 
@@ -148,7 +147,7 @@ def compare_prunability(names: list[str], count: int | None, console: Console) -
     for name in names:
         own, number = network(name), count or NETWORKS[name][3]
         images = torch.cat(list(drawn(name, number, BATCH)))
-        parts = as_measured(own, name, images)
+        parts = images.split(at_a_time(own, name))
         ours = fastest(lambda own=own, parts=parts: prunability(own, parts, seed=0))
         plain = fastest(lambda own=own, images=images: plain_prunability(own, images))
         table.add_row(name, f"{number:,}", f"{plain:.4f}", f"{ours:.4f}", f"{plain / ours:.1f}")
@@ -163,7 +162,7 @@ def compare_redundancy(names: list[str], count: int | None, console: Console) ->
     for name in names:
         own, number = network(name), count or NETWORKS[name][3]
         images = torch.cat(list(drawn(name, number, BATCH)))
-        parts = as_measured(own, name, images)
+        parts = images.split(at_a_time(own, name))
         ours = fastest(
             lambda own=own, parts=parts, number=number: redundancy(covariances(own, parts, count=number, seed=0))
         )
@@ -172,12 +171,6 @@ def compare_redundancy(names: list[str], count: int | None, console: Console) ->
         ratios = f"{plain / ours:.1f}", f"{once / ours:.1f}"
         table.add_row(name, f"{number:,}", f"{plain:.4f}", f"{once:.4f}", f"{ours:.4f}", *ratios)
     console.print(table)
-
-
-def as_measured(own: Chain, name: str, images: torch.Tensor) -> list[torch.Tensor]:
-    """Images as raydensity hands them to its measures on a CPU."""
-    parts = images.split(at_a_time(own, name))
-    return [channels_last(part) if part.ndim == 4 and not name.startswith("mlp") else part for part in parts]
 
 
 def memory(names: list[str], count: int | None, console: Console) -> None:
@@ -199,13 +192,9 @@ def peak(names: list[str], count: int | None, console: Console) -> None:
     """Print the bytes at the peak of this process, which measures one network on images that are drawn as they go."""
     [name] = names
     own, number = network(name), count or NETWORKS[name][3]
-
-    def images() -> Iterator[torch.Tensor]:
-        for part in drawn(name, number, at_a_time(own, name)):
-            yield channels_last(part) if part.ndim == 4 else part
-
-    redundancy(covariances(own, images(), count=number, seed=0))
-    prunability(own, images(), seed=0)
+    part = at_a_time(own, name)
+    redundancy(covariances(own, drawn(name, number, part), count=number, seed=0))
+    prunability(own, drawn(name, number, part), seed=0)
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     print(1024 * int(line.split()[1]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raydensity.cohort import Cohort, channels_last
+from raydensity.cohort import Cohort
 from raydensity.data import Dataset, normalize
 from raydensity.evaluation import evaluate, gather, right_answers
 from raydensity.initializers import starting_parameters
@@ -64,7 +64,7 @@ def measured_columns(
         assert isinstance(network, Chain)
         if "activations" in wanted:
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
-        images = _Images(network, dataset, validation[index], preprocessing, maps_last=cohort.looped)
+        images = _Images(network, dataset, validation[index], preprocessing)
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
     return rows
 
@@ -89,13 +89,11 @@ def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, s
 class _Images:
     """The test images as a network sees them, some at a time; validation images where the data set has no others."""
 
-    def __init__(
-        self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str, *, maps_last: bool
-    ) -> None:
+    def __init__(self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str) -> None:
         tested = dataset.description.test_size > 0
         self.images = dataset.test_images if tested else dataset.train_images
         self.chosen = None if tested else validation
-        self.dataset, self.preprocessing, self.maps_last = dataset, preprocessing, maps_last
+        self.dataset, self.preprocessing = dataset, preprocessing
         self.at_a_time = _at_a_time(network, normalize(dataset, self.images[:1], preprocessing))
 
     def __len__(self) -> int:
@@ -105,8 +103,7 @@ class _Images:
         for start in range(0, len(self), self.at_a_time):
             part = slice(start, start + self.at_a_time)
             raw = self.images[part] if self.chosen is None else self.images[self.chosen[part]]
-            images = normalize(self.dataset, raw, self.preprocessing)
-            yield channels_last(images) if self.maps_last else images
+            yield normalize(self.dataset, raw, self.preprocessing)
 
 
 def measure_chunk(largest: int) -> int:

@@ -93,7 +93,7 @@ PRUNABILITY = pa.struct(
 REDUNDANCY = pa.struct(
     [
         ("layer", pa.string()),
-        ("repeat", pa.int64()),  # each with a sample of its own of the layer's outputs, from 0
+        ("repeat", pa.int64()),  # each with a sample of its own of the layer's outputs, from 0; one where all are taken
         ("rows", pa.int64()),  # outputs that were sampled: images, or positions in images
         ("eigenvalues", pa.list_(pa.float64())),  # of the units' covariance, ascending
     ]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from raydensity.measures.outputs import outputs
 from raydensity.models.chain import Chain
 from raydensity.randomness import generator
 
@@ -73,7 +74,9 @@ def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: i
     found: dict[str, list[Covariance]] = {}
     done = 0
     for part in images:
-        for layer, output in network.activations(part).items():
+        hidden = outputs(network, part)
+        del hidden["logits"]
+        for layer, output in hidden.items():
             examples = output.permute(0, 2, 3, 1).flatten(0, 2) if output.ndim == 4 else output
             sampled = len(examples) // len(part) * count > MOST_EXAMPLES
             if layer not in found:
@@ -86,7 +89,7 @@ def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: i
                 share = MOST_EXAMPLES * (done + len(part)) // count - MOST_EXAMPLES * done // count
                 source = generator(seed, "redundancy", repeat, layer, done)
                 chosen = torch.randperm(len(examples), generator=source)[:share]
-                covariance.add(examples[chosen.to(output.device)])
+                covariance.add(examples.index_select(0, chosen.to(output.device)))
         done += len(part)
     assert done == count
     return found

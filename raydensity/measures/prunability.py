@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from raydensity.losses import answers
+from raydensity.measures.outputs import outputs
 from raydensity.models.chain import Chain, Step
 from raydensity.randomness import generator
 
@@ -52,26 +53,23 @@ def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_posit
     Units are feature maps, or with `by_position` each position of each map. Raises ValueError if there are no images.
     """
     steps, layers = network.steps(), network.ablated_layers()
-    ablations = {"all": layers} | {layer: [layer] for layer in layers}
+    targets = {"all": tuple(layers)} | {layer: (layer,) for layer in layers}
+    ablations = list(dict.fromkeys(targets.values()))  # one where a network has but one layer
     kept: dict[str, Tensor] = {}
     unchanged = torch.zeros(len(ablations), REPEATS, len(SHARES), dtype=torch.int64)
     total = 0
     for part in images:
-        outputs: dict[str, Tensor] = {}
-        x = part
-        for name, step in steps.items():
-            x = outputs[name] = step(x)
+        whole = outputs(network, part)
         if not kept:
-            kept = {name: _kept(name, outputs[name][0], seed, by_position=by_position) for name in layers}
-        given = answers(outputs["logits"])
-        unchanged += torch.stack([_unchanged(steps, outputs, each, kept, given) for each in ablations.values()]).cpu()
+            kept = {name: _kept(name, whole[name][0], seed, by_position=by_position) for name in layers}
+        unchanged += torch.stack([_unchanged(steps, whole, each, kept) for each in ablations]).cpu()
         total += len(part)
     if not total:
         raise ValueError("prunability needs images to answer")
     removed = [float(share) for share in SHARES]
     return [
-        Curve(name, repeat, by_position, removed, (unchanged[number, repeat].double() / total).tolist())
-        for number, name in enumerate(ablations)
+        Curve(name, repeat, by_position, removed, (unchanged[ablations.index(own), repeat].double() / total).tolist())
+        for name, own in targets.items()
         for repeat in range(REPEATS)
     ]
 
@@ -89,15 +87,14 @@ def _kept(layer: str, output: Tensor, seed: int, *, by_position: bool) -> Tensor
 
 
 def _unchanged(
-    steps: Mapping[str, Step],
-    outputs: Mapping[str, Tensor],
-    ablated: list[str],
-    kept: Mapping[str, Tensor],
-    given: Tensor,
+    steps: Mapping[str, Step], whole: Mapping[str, Tensor], ablated: tuple[str, ...], kept: Mapping[str, Tensor]
 ) -> Tensor:
-    """How many of the answers [B] stay as they are while these layers are ablated: int64 [REPEATS, SHARES]."""
+    """How many of the answers of the whole network stay as they are while these layers are ablated: [REPEATS, SHARES].
+
+    `whole` has the outputs of its steps.
+    """
     first = ablated[0]
-    start, names = outputs[first], list(steps)
+    start, given, names = whole[first], answers(whole["logits"]), list(steps)
     rest = {name: steps[name] for name in names[names.index(first) + 1 :]}
     if list(rest) == ["logits"] and isinstance(last := rest["logits"], nn.Linear):
         found = _dense_answers(last, start, kept[first].flatten(0, 1))
