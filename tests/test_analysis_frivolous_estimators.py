@@ -1,7 +1,6 @@
-"""Prunability, redundancy, gain and selection against values known in closed form."""
+"""Prunability, redundancy and gain against values known in closed form."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.prunability import threshold
 from analysis.frivolous.redundancy import redundant_units
-from analysis.frivolous.selection import best
 from analysis.frivolous.untrained import prunable_share, redundant_share
 
 
@@ -108,25 +106,6 @@ def test_gains_by_hand(values, prunability, redundancy):
     assert gain(values, "redundancy") == pytest.approx(redundancy, nan_ok=True)
     assert gain(values, "non_prunability") == pytest.approx(prunability, nan_ok=True)
     assert gain(values, "non_redundancy") == pytest.approx(redundancy, nan_ok=True)
-
-
-def searched(rows):
-    return pd.DataFrame(rows, columns=["width", "learning_rate", "init_seed", "validation_accuracy"])
-
-
-def test_the_best_setting_is_that_of_the_best_mean_at_each_width():
-    frame = searched(
-        [(1, 0.1, 0, 0.9), (1, 0.1, 1, 0.5), (1, 0.01, 0, 0.8), (1, 0.01, 1, 0.8), (2, 0.1, 0, 0.9), (2, 0.01, 0, 0.8)]
-    )
-    chosen = best(frame, by=["width"], settings=["learning_rate"])
-    assert list(zip(chosen["width"], chosen["learning_rate"], strict=True)) == [(1, 0.01), (1, 0.01), (2, 0.1)]
-    assert len(best(frame, by=[], settings=["learning_rate"])) == 3
-    assert best(frame, by=["width"], settings=[]) is frame
-
-
-def test_a_search_on_one_seed_does_not_beat_what_all_seeds_trained():
-    frame = searched([(1, 0.1, 0, 0.95), (1, 0.01, 0, 0.8), (1, 0.01, 1, 0.7)])
-    assert set(best(frame, by=["width"], settings=["learning_rate"])["learning_rate"]) == {0.01}
 
 
 def test_independent_units_are_prunable_up_to_the_angle_that_changes_a_fifth_of_the_answers():

@@ -65,7 +65,8 @@ def _split(
     """A line for each data set, and for each level of a setting that varies at one width beside the curve's own."""
     found = []
     for dataset, rows in own.groupby("dataset"):
-        varied = [s for s in SETTINGS if s not in fixed and rows.groupby("width")[s].nunique().gt(1).any()]
+        several = [name for name in SETTINGS if name not in fixed and rows[name].nunique() > 1]
+        varied = [name for name in several if rows.groupby("width")[name].nunique().gt(1).any()]
         for levels, part in rows.groupby(varied) if varied else [((), rows)]:
             name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
             papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))

@@ -30,9 +30,14 @@ class Tables:
         self.lines = lines(networks)
 
     @cached_property
+    def points(self) -> list[pd.DataFrame]:
+        """The points of every line."""
+        return [points(line, self.networks.layers) for line in self.lines]
+
+    @cached_property
     def frivolity(self) -> pd.DataFrame:
         """Prunability and redundancy by width (Figures 1, 3 and 4): a row a curve and width."""
-        parts = [self._named(line, points(line, self.networks.layers)) for line in self.lines]
+        parts = [self._named(line, table) for line, table in zip(self.lines, self.points, strict=True)]
         table = pd.concat(parts, ignore_index=True)
         table = table.merge(published.curves(), on=["published", "width"], how="left")
         beside = [f"published_{name}" for name in ("prunability", "redundancy", "accuracy")]
@@ -47,8 +52,8 @@ class Tables:
         `whole`: of as many ratios as the paper's; `short`: of networks that trained less; `papers`: on its own data.
         """
         rows = []
-        for line in self.lines:
-            for name, part in points(line, self.networks.layers).groupby("curve", sort=False):
+        for line, table in zip(self.lines, self.points, strict=True):
+            for name, part in table.groupby("curve", sort=False):
                 for measured in MEASURES:
                     values = dict(zip(part["width"], part[measured], strict=True))
                     g, ratios = gain(values, measured)
@@ -73,8 +78,7 @@ class Tables:
                 for removed, values in _by_share(curves).items():
                     known = published.ABLATION.get(line.curve.published, {}).get(round(removed), ())
                     beside = dict(zip(WIDTHS, known, strict=False)).get(float(str(width)), np.nan)
-                    spread = values.std(ddof=1) if len(values) > 1 else np.nan
-                    shown = (len(values), values.mean(), spread, beside if line.papers else np.nan)
+                    shown = (len(values), *_mean_and_deviation(values), beside if line.papers else np.nan)
                     rows.append((*self._key(line, line.name), width, removed, *shown))
         columns = ["width", "removed", "n", "unchanged", "unchanged_std", "published_unchanged"]
         return pd.DataFrame(rows, columns=[*KEY, *columns])
@@ -158,21 +162,28 @@ def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
         for width, part in own.groupby("width"):
             pooled = np.concatenate(list(part["redundancy"]))
             values = {
-                "accuracy": part["accuracy"],
-                "prunability": part["prunability"],
-                "redundancy": pd.Series(pooled),
-                "non_prunability": part["non_prunability"],
-                "non_redundancy": part["size"].iloc[0] - pd.Series(pooled),
+                "accuracy": part["accuracy"].to_numpy(),
+                "prunability": part["prunability"].to_numpy(),
+                "redundancy": pooled,
+                "non_prunability": part["non_prunability"].to_numpy(),
+                "non_redundancy": part["size"].iloc[0] - pooled,
             }
             n_train = part["n_train"].iloc[0] if part["n_train"].nunique() == 1 else 0
             row = {"curve": curve, "layer": layer, "width": width, "n_train": n_train, "n": len(part)}
-            row |= {name: series.mean() for name, series in values.items()}
-            row |= {f"{name}_std": series.std() for name, series in values.items()}
+            for name, each in values.items():
+                row[name], row[f"{name}_std"] = _mean_and_deviation(each)
             found.append(row)
     names = ["curve", "layer", "width", "n_train", "n", *POINTS, *(f"{name}_std" for name in POINTS)]
     table = pd.DataFrame(found, columns=names)
     table["n_train"] = table["n_train"].astype("Int64").replace(0, pd.NA)
     return table
+
+
+def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    """Of a sample, without what is NaN; NaN where there are no values, or no two."""
+    known = values[~np.isnan(values)]
+    mean = float(known.mean()) if len(known) else float("nan")
+    return mean, float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
 def _best_repeat(measured: Sequence[dict], layer: str) -> pd.Series | None:
