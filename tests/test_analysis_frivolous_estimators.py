@@ -9,9 +9,8 @@ from synthetic_frivolous import REMOVED, curve, spectrum
 from analysis.frivolous import published
 from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
 from analysis.frivolous.panels import PANELS
-from analysis.frivolous.prunability import threshold
-from analysis.frivolous.redundancy import redundant_units
 from analysis.frivolous.untrained import prunable_share, redundant_share
+from raydensity.measures.tolerances import redundant_units, threshold
 
 
 @pytest.mark.parametrize(
@@ -66,21 +65,6 @@ def test_redundant_units_of_known_rank(units, data):
 @given(st.integers(25, 400))
 def test_made_spectra_have_their_share(count):
     assert redundant_units(spectrum(count / 400)) == count
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: threshold([0, 1], [1.0]), "must be lists of one length"),
-        (lambda: threshold([0], [1.0]), "must be lists of one length"),
-        (lambda: threshold([0, 1], [1, 0], 1.5), "tolerance is 1.5: it must be between 0 and 1"),
-        (lambda: redundant_units([]), "a list with one at least"),
-        (lambda: redundant_units([1, 2], -0.1), "tolerance is -0.1: it must be between 0 and 1"),
-    ],
-)
-def test_what_cannot_be_read_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 @given(st.floats(-1, 3), st.floats(1e-3, 10), st.sampled_from(MEASURES))

@@ -8,10 +8,10 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from analysis.frivolous import prunability, redundancy
 from analysis.frivolous.panels import ALL, LARGEST_BATCH, VARIED_LAYER
 from analysis.frivolous.published import epochs
 from analysis.runs import Runs
+from raydensity.measures.tolerances import CHANGED, UNEXPLAINED, redundant_units, threshold
 
 WIDEST = 4.0  # the paper counts units as shares of those of the network so many times as wide
 # Images that are trained and validated on, of data sets that have one size.
@@ -40,8 +40,8 @@ class Tolerances:
     `unexplained` of the variance. With `by_position` each position of a feature map counts as a unit to remove.
     """
 
-    changed: float = prunability.TOLERANCE
-    unexplained: float = redundancy.TOLERANCE
+    changed: float = CHANGED
+    unexplained: float = UNEXPLAINED
     by_position: bool = False
 
 
@@ -113,11 +113,11 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
         largest: dict[str, float] = {}
         for curve in prunable:
             if curve["by_position"] == tolerances.by_position:
-                share = prunability.threshold(curve["removed"], curve["unchanged"], tolerances.changed)
+                share = threshold(curve["removed"], curve["unchanged"], tolerances.changed)
                 largest[curve["layer"]] = max(share, largest.get(curve["layer"], 0.0))
         shares: dict[str, list[float]] = {}
         for spectrum in redundant:
-            units = redundancy.redundant_units(spectrum["eigenvalues"], tolerances.unexplained)
+            units = redundant_units(spectrum["eigenvalues"], tolerances.unexplained)
             shares.setdefault(spectrum["layer"], []).append(units / len(spectrum["eigenvalues"]))
         names = dict.fromkeys([ALL, *(name for name in (*shares, *largest) if name != ALL)])
         for layer in names:

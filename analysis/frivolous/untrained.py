@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.networks import WIDEST
-from analysis.frivolous.prunability import threshold
-from analysis.frivolous.redundancy import redundant_units
+from raydensity.measures.tolerances import redundant_units, threshold
 
 UNITS = 128  # at width 1
 IMAGES = 1000
