@@ -1,8 +1,22 @@
-"""Frivolous Units (AAAI 2021): how do prunable and redundant units grow as networks get wider?
+"""Frivolous Units (arXiv 1912.04783): how do prunable and redundant units grow as networks get wider?
 
 A group a question: initialisers, regularisers, optimisers, activations, learning rate and batch size, random labels,
 ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teacher. Widths are factors of the paper's
 1x sizes; the published code sets no seeds, here a `repeat` draws weights, batches and ablations.
+
+Settings (--set) beside those of every study:
+
+    group             one of the questions, see SPACES; mlp_best: other repeats at the learning rate that was best in mlp
+    regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56)
+    activation        relu, leaky_relu, elu, selu, sigmoid, tanh (AlexNet)
+    initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
+    initializer_factor   multiplies the initial weights
+    optimizer         momentum, sgd, adam, adagrad, proximal_adagrad, rmsprop, ftrl
+    rate_and_batch    multiplies learning rate and batch size
+    random_labels     true: labels that are drawn at random
+    inputs, samples   of the teacher's data
+    pruning           none, or magnitude: with the trajectory of the density study
+    by_position       true: prunability also with single positions of feature maps as units
 """
 
 from __future__ import annotations
@@ -68,7 +82,7 @@ def alexnet(group: str, **factors: Any) -> dict:
 
 def resnet56(**factors: Any) -> dict:
     """ResNet56 on CIFAR-10, with augmentation and weight decay, 182 epochs."""
-    own = {"initializer": "he_normal", "learning_rate": 0.1, "max_epochs": 182, "regulariser": "resnet"}
+    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "max_epochs": 182, "regulariser": "resnet"}
     return space("resnet56", "resnet56", "cifar10_file_order", **{**own, **factors})
 
 
@@ -96,7 +110,7 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
     """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
-    own = {"initializer": "he_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
+    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
 
 
@@ -313,7 +327,7 @@ def _without_rate_and_seeds(spec: NetworkSpec) -> str:
 
 STUDY = Study(
     name="frivolous",
-    title="Frivolous units: wider networks are not really that wide (AAAI 2021)",
+    title="Frivolous units: wider networks are not really that wide (arXiv 1912.04783)",
     spaces=SPACES,
     network=network,
     selecting=("group", "dataset", "architecture", "inputs", "samples"),
