@@ -6,7 +6,7 @@ ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teac
 
 Settings (--set) beside those of every study:
 
-    group             one of the questions, see SPACES; mlp_best: other repeats at the learning rate that was best in mlp
+    group             one of the questions, see SPACES; mlp_best: other repeats at the best learning rate of mlp
     regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56)
     activation        relu, leaky_relu, elu, selu, sigmoid, tanh (AlexNet)
     initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
