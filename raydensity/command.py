@@ -135,7 +135,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
             resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
         for request in asked:
             for dataset in sorted(request.datasets, key=str):
-                data.check(dataset, download=False, loaded_here=not options.address)
+                data.check(dataset, download=False, loaded_here=False)
             _check_weights(request, published_weights.load(request.initial_weights, options.data_root, whole=False))
             _describe(_plan(request, options, resources), console)
 
