@@ -34,7 +34,7 @@ from raydensity import models
 from raydensity.measures.covariance import MOST_EXAMPLES, covariances
 from raydensity.measures.prunability import REPEATS, SHARES, prunability
 from raydensity.measures.redundancy import redundancy
-from raydensity.measuring import measure_chunk
+from raydensity.measuring import UNIT_CHUNK, images_at_a_time
 from raydensity.models.chain import Chain
 from raydensity.spec import MLP, AlexNet, Architecture, Conv2
 
@@ -67,11 +67,9 @@ def drawn(name: str, count: int, at_a_time: int) -> Iterator[torch.Tensor]:
         yield torch.randn(min(at_a_time, count - start), *NETWORKS[name][1], generator=source)
 
 
-@torch.no_grad()
 def at_a_time(own: Chain, name: str) -> int:
     """As many images as raydensity measures at a time."""
-    outputs = own.activations(torch.zeros(1, *NETWORKS[name][1]))
-    return measure_chunk(max(output.numel() for output in outputs.values()))
+    return images_at_a_time(own, torch.zeros(1, *NETWORKS[name][1]), most=UNIT_CHUNK)
 
 
 def fastest(call: Callable[[], object], seconds: float = 3.0) -> float:

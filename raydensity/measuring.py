@@ -24,6 +24,7 @@ from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 
 MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
+UNIT_CHUNK = 1000  # the same where units are ablated or covariances taken, which small networks take long to begin
 MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 PER_NETWORK = {"activations", "prunability", "prunability_by_position", "redundancy", "correlation"}
 
@@ -94,7 +95,7 @@ class _Images:
         self.images = dataset.test_images if tested else dataset.train_images
         self.chosen = None if tested else validation
         self.dataset, self.preprocessing = dataset, preprocessing
-        self.at_a_time = _at_a_time(network, normalize(dataset, self.images[:1], preprocessing))
+        self.at_a_time = images_at_a_time(network, normalize(dataset, self.images[:1], preprocessing), most=UNIT_CHUNK)
 
     def __len__(self) -> int:
         return len(self.images) if self.chosen is None else len(self.chosen)
@@ -106,15 +107,15 @@ class _Images:
             yield normalize(self.dataset, raw, self.preprocessing)
 
 
-def measure_chunk(largest: int) -> int:
+def measure_chunk(largest: int, *, most: int = MEASURE_CHUNK) -> int:
     """Images to measure at a time in a network whose largest hidden layer gives `largest` numbers an image."""
-    return max(1, min(MEASURE_CHUNK, MEASURE_NUMBERS // largest))
+    return max(1, min(most, MEASURE_NUMBERS // largest))
 
 
 @torch.no_grad()
-def _at_a_time(network: Chain, image: Tensor) -> int:
+def images_at_a_time(network: Chain, image: Tensor, *, most: int) -> int:
     """`measure_chunk` of a network, which sees the image [1, ...]."""
-    return measure_chunk(max(output.numel() for output in network.activations(image).values()))
+    return measure_chunk(max(output.numel() for output in network.activations(image).values()), most=most)
 
 
 @torch.no_grad()
@@ -123,7 +124,7 @@ def _activation_rows(network: Chain, dataset: Dataset, validation: Tensor, prepr
     hoyer: dict[str, list[Tensor]] = {}
     sums: dict[str, Tensor] = {}
     first, _ = gather(dataset, validation[None, :1], preprocessing)
-    for part in validation.split(_at_a_time(network, first[0])):
+    for part in validation.split(images_at_a_time(network, first[0], most=MEASURE_CHUNK)):
         images, labels = gather(dataset, part[None], preprocessing)
         for layer, output in network.activations(images[0]).items():
             hoyer.setdefault(layer, []).append(hoyer_sparsity(output.flatten(1)))

@@ -42,7 +42,7 @@ def flops(spec: NetworkSpec) -> float:
     if ways:
         after = dict(zip((step.name for step in steps), _after(steps), strict=True))
         ablated = _ablated(spec.dataset, spec.architecture)
-        ablations = prunability.REPEATS * prunability.PARTLY
+        ablations = prunability.REPEATS * len(prunability.PARTS)
         total += ways * images * (whole + ablations * sum(after[name] for name in (ablated[0], *ablated)))
     if COVARIANCE & set(spec.measures):
         total += images * whole
@@ -61,7 +61,7 @@ def bytes_needed(spec: NetworkSpec) -> float:
     if any(way in spec.measures for way in WAYS):
         by_position = "prunability_by_position" in spec.measures
         masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)
-        of_ablations = 4 * masked * prunability.REPEATS * len(prunability.SHARES)
+        of_ablations = 4 * masked * prunability.REPEATS * len(prunability.PARTS)
     if COVARIANCE & set(spec.measures):
         for step in hidden:
             _, repeats = _examples(images, step)

@@ -106,8 +106,10 @@ def test_a_damaged_file_is_set_aside_and_the_others_stay(ledger, tables, damage,
         content = bytearray()
     elif damage == "header":
         content[-6] ^= 0xFF
-    elif damage == "byte":  # in the middle of a page: a checksum alone can tell
-        content[len(content) // 3] ^= 0x01
+    elif damage == "byte":  # the last of a page: a checksum alone can tell
+        chunk = pq.read_metadata(victim).row_group(0).column(len(record.SCHEMA) // 2)
+        start = chunk.dictionary_page_offset or chunk.data_page_offset
+        content[start + chunk.total_compressed_size - 1] ^= 0x01
     else:
         content = bytearray(b"not parquet at all")
     victim.write_bytes(content)

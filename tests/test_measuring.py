@@ -75,7 +75,7 @@ def test_measures_that_are_not_asked_for_are_not_taken():
 
 
 def test_a_data_set_without_test_images_is_measured_on_validation_images(monkeypatch):
-    monkeypatch.setattr(measuring, "MEASURE_CHUNK", 2)
+    monkeypatch.setattr(measuring, "UNIT_CHUNK", 2)
     images, none = torch.arange(10.0).view(10, 1), torch.zeros(0, 1)
     labels = torch.zeros(10, dtype=torch.int64)
     known = Description(name="numbers", input_shape=(1,), classes=2, train_size=10, validation_size=3, test_size=0)

@@ -100,7 +100,7 @@ def test_measured_seconds_of_small_masks_tell_those_of_large_ones(ledger):
     ("wrong", "message"),
     [
         (simulated.spiral(SNIP(nonzeros=561)), "--set nonzeros: 561 is more than the 560 weights of mlp at width 16"),
-        (full(3, 2, 17), "structure 3x2x17 does not fit into a network of"),
+        (full(3, 2, 17), "--set structure: 3x2x17 does not fit into a network of"),
     ],
 )
 def test_a_network_that_keeps_more_than_there_is_is_refused(ledger, wrong, message):

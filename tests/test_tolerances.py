@@ -1,5 +1,8 @@
 """Reading stored curves and spectra."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -99,3 +102,8 @@ def test_a_row_is_shown_by_its_best_repeat_and_its_mean_spectrum():
     }  # fmt: skip
     assert unit_numbers(row) == pytest.approx(expected)
     assert unit_numbers({"prunability": None, "redundancy": None, "correlation": None}) == {}
+
+
+def test_reading_needs_no_torch():
+    code = "import sys; import raydensity.measures.summary; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
