@@ -195,7 +195,7 @@ class Cohort(Stack):
             return compiled.logits(self.compiled_layers(parameters), inputs).unsqueeze(2)
         count, images = images.shape[1], self._align(images)
         if self.written_out:
-            outputs = dense.forward(self._layers(parameters), self._fill(images).flatten(2))[-1]
+            outputs = dense.logits(self._layers(parameters), self._fill(images).flatten(2))
             return outputs[: self.size, :count]
         self.model.eval()
         if self.stacked:

@@ -2,7 +2,8 @@
 
 vmap and autograd give the same numbers to rounding (tests hold them to it), but spend more time between the products of
 small networks than in them; and plain gradient descent can then go into the product that makes the gradient, which
-would otherwise be written to memory and read again.
+would otherwise be written to memory and read again. On a CPU a stack is worked off in blocks of networks whose outputs
+stay in the cache: of wide layers with few inputs the memory would else take most of the time.
 
 Shapes: R networks (rows of a stack), B images, I inputs and O outputs of a layer, C classes. Inputs may have more rows
 than there are labels, B' >= B: those count for nothing.
@@ -11,6 +12,7 @@ than there are labels, B' >= B: those count for nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -18,12 +20,29 @@ from torch import Tensor
 
 from raydensity.losses import answers, cross_entropy, in_vectors
 
+BLOCK_NUMBERS = 2**18  # of the largest outputs of a block
+
 
 class Layer(NamedTuple):
     """One dense layer of all networks: weight [R, O, I], bias [R, O]."""
 
     weight: Tensor
     bias: Tensor
+
+
+def _blocks(layers: Sequence[Layer], x: Tensor) -> list[slice]:
+    """The rows in blocks, of two networks at least: a product of a single one sums in another order."""
+    rows = len(x)
+    if x.device.type != "cpu":
+        return [slice(rows)]
+    largest = x.shape[1] * max(x.shape[2], *(layer.weight.shape[1] for layer in layers))
+    count = max(1, rows // max(2, BLOCK_NUMBERS // largest))
+    bounds = [rows * number // count for number in range(count + 1)]
+    return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def _of(layers: Sequence[Layer], rows: slice) -> list[Layer]:
+    return [Layer(layer.weight[rows], layer.bias[rows]) for layer in layers]
 
 
 class Pass(NamedTuple):
@@ -70,8 +89,22 @@ def _back(delta: Tensor, weight: Tensor, outputs: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward(below, outputs, 0)
 
 
+def logits(layers: Sequence[Layer], x: Tensor) -> Tensor:
+    """Inputs [R, B, I] -> logits [R, B, C]."""
+    return torch.cat([forward(_of(layers, rows), x[rows])[-1] for rows in _blocks(layers, x)])
+
+
 def gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence[Layer]) -> Pass:
     """One pass over x [R, B', I], labels [R, B]; the gradient of each network's mean loss is written into `into`."""
+    blocks = _blocks(layers, x)
+    return _joined([_gradients(_of(layers, rows), x[rows], labels[rows], _of(into, rows)) for rows in blocks])
+
+
+def _joined(passes: Sequence[Pass]) -> Pass:
+    return Pass(torch.cat([one.loss for one in passes]), torch.cat([one.correct for one in passes]))
+
+
+def _gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence[Layer]) -> Pass:
     result, inputs, delta = _start(layers, x, labels)
     for number in reversed(range(len(layers))):
         torch.bmm(inputs[number].transpose(1, 2), delta, out=into[number].weight.transpose(1, 2))
@@ -83,6 +116,11 @@ def gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence
 
 def descend(layers: Sequence[Layer], x: Tensor, labels: Tensor, rates: Tensor) -> Pass:
     """One step of plain gradient descent in place, with learning rates [R, 1, 1]."""
+    blocks = _blocks(layers, x)
+    return _joined([_descend(_of(layers, rows), x[rows], labels[rows], rates[rows]) for rows in blocks])
+
+
+def _descend(layers: Sequence[Layer], x: Tensor, labels: Tensor, rates: Tensor) -> Pass:
     result, inputs, delta = _start(layers, x, labels)
     delta.mul_(-rates)  # the rate passes through the whole backward pass, which is linear
     for number in reversed(range(len(layers))):
