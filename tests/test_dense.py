@@ -1,5 +1,7 @@
 """Passes of stacked dense networks in blocks of networks."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ def stack(rows, sizes, seed=0):
     source = torch.Generator().manual_seed(seed)
     return [
         Layer(torch.randn(rows, i, o, generator=source).transpose(1, 2), torch.randn(rows, o, generator=source))
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        for i, o in pairwise(sizes)
     ]
 
 
