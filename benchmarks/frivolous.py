@@ -1,6 +1,6 @@
 """How fast units are measured, prunability and redundancy of one network, against the plain way; and how much memory.
 
-    python benchmarks/frivolous.py                            all parts, about 10 minutes on one core
+    python benchmarks/frivolous.py                            all parts, on one core
     python benchmarks/frivolous.py --part prunability         one whole pass for each ablation, against what is shared
     python benchmarks/frivolous.py --part redundancy          numpy's covariance of stored outputs, against the stream
     python benchmarks/frivolous.py --part memory              at the peak, with 1,000 and 10,000 images
