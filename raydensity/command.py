@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -198,17 +197,12 @@ def _prepare(asked: Sequence[Request], options: Options) -> None:
 
 def _check_weights(request: Request, published: Mapping[str, Weights]) -> None:
     """ValueError, in one line, where networks are larger than the weights that they should start from."""
-    sizes = {}
-    for spec in request.networks.values():
-        if spec.initial_weights in published:
-            sizes[spec.initial_weights, spec.dataset, spec.architecture] = spec
-    for (weights, dataset, architecture), _ in sizes.items():
-        known = data.describe(dataset)
-        with torch.device("meta"):
-            model = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
-        published_weights.fitted(
-            published[weights], {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-        )
+    sizes = {(spec.initial_weights, spec.dataset, spec.architecture) for spec in request.networks.values()}
+    for weights, dataset, architecture in sizes:
+        if weights in published:
+            model = models.outline(architecture, data.describe(dataset))
+            shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+            published_weights.fitted(published[weights], shapes)
 
 
 def _run(

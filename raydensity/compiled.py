@@ -486,10 +486,19 @@ def _graph_of_all(weights, biases, network, graph):
 
 
 @_jit
+def _logits_of_tile(graph, inputs, nodes, images, start, part):
+    """Logits of one network for its images [I, V] from `start` on, as many as `part` [nodes, tile] has room for."""
+    first, source, value, bias, _ = graph
+    for node in range(inputs):
+        part[node, :] = images[node, start : start + part.shape[1]]
+    _forward(first, source, value, bias, inputs, nodes, part)
+    return part[nodes - 1]
+
+
+@_jit
 def _logits(weights, biases, images, results):
     inputs, most_nodes, _, widest = _sizes(weights)
     graph = _new_graph(weights)
-    first, source, value, bias, _ = graph
     live = np.zeros((len(weights), widest), np.bool_)
     count = images.shape[2]
     # Both whole arrays: rows of a slice would not be known to be contiguous, and would not be vectorised.
@@ -501,17 +510,13 @@ def _logits(weights, biases, images, results):
         for start in range(0, count, TILE):
             length = min(TILE, count - start)
             part = whole if length == TILE else rest
-            for node in range(inputs):
-                part[node, :] = images[own, node, start : start + length]
-            _forward(first, source, value, bias, inputs, nodes, part)
-            results[network, start : start + length] = part[nodes - 1]
+            results[network, start : start + length] = _logits_of_tile(graph, inputs, nodes, images[own], start, part)
 
 
 @_jit
 def _evaluate(weights, biases, images, labels, losses, correct):
     inputs, most_nodes, _, widest = _sizes(weights)
     graph = _new_graph(weights)
-    first, source, value, bias, _ = graph
     live = np.zeros((len(weights), widest), np.bool_)
     count = images.shape[2]
     whole, rest = np.zeros((most_nodes, TILE), F), np.zeros((most_nodes, count % TILE), F)
@@ -524,9 +529,7 @@ def _evaluate(weights, biases, images, labels, losses, correct):
         for start in range(0, count, TILE):
             length = min(TILE, count - start)
             part = whole if length == TILE else rest
-            for node in range(inputs):
-                part[node, :] = images[own, node, start : start + length]
-            _forward(first, source, value, bias, inputs, nodes, part)
-            mean, right = _loss(part[nodes - 1], asked[start : start + length], room[0], room[1], bits, powers)
+            logit = _logits_of_tile(graph, inputs, nodes, images[own], start, part)
+            mean, right = _loss(logit, asked[start : start + length], room[0], room[1], bits, powers)
             losses[network] += mean * length
             correct[network] += right

@@ -138,16 +138,14 @@ def _trained_cohort(
 
 def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:
     """What all networks of the cohort share: counts and provenance."""
-    input_shape, classes = dataset.description.input_shape, dataset.description.logits
-    architecture = specs[0].architecture
-    with torch.device("meta"):
-        model = models.build(architecture, input_shape=input_shape, classes=classes)
+    known, architecture = dataset.description, specs[0].architecture
+    model = models.outline(architecture, known)
     commit, dirty = git_state()
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "cpu"
     return {
         "parameters": counts.parameter_count(model),
         "weights": counts.weight_count(model),
-        "table1_count": counts.table1_count(architecture, input_shape=input_shape, classes=classes),
+        "table1_count": counts.table1_count(architecture, input_shape=known.input_shape, classes=known.logits),
         "validation_size": dataset.description.judged_size,
         "record_version": RECORD_VERSION,
         "cohort_id": cohort_id(specs),
@@ -190,10 +188,9 @@ def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
     ]
     if cohort.masks is None:
         return rows
-    masks = cohort.masks
-    for name in kernels:
-        for row, kept in zip(rows, cohort.weights(name, masks[name]).flatten(1).sum(1).tolist(), strict=True):
-            row["weights_in_mask"] = row.get("weights_in_mask", 0) + kept
+    in_mask = torch.cat([cohort.weights(name, cohort.masks[name]).flatten(1) for name in kernels], dim=1).sum(1)
+    for row, kept in zip(rows, in_mask.tolist(), strict=True):
+        row["weights_in_mask"] = kept
     if not isinstance(cohort.model, DenseNetwork):
         return rows
     biases = [cohort.weights(name.replace("weight", "bias")) for name in kernels]

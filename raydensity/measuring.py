@@ -62,7 +62,6 @@ def measured_columns(
         if PER_NETWORK.isdisjoint(wanted):
             continue
         network = cohort.network(index)
-        assert isinstance(network, Chain)
         if "activations" in wanted:
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
         images = _Images(network, dataset, validation[index], preprocessing)

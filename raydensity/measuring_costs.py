@@ -6,7 +6,6 @@ from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from raydensity import data, models
@@ -97,11 +96,7 @@ def _ablated(dataset: AnyDataset, architecture: Architecture) -> list[str]:
 
 
 def _network(dataset: AnyDataset, architecture: Architecture) -> Chain:
-    known = data.describe(dataset)
-    with torch.device("meta"):
-        network = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
-    assert isinstance(network, Chain)
-    return network
+    return models.outline(architecture, data.describe(dataset))
 
 
 def _after(steps: tuple[Layer, ...]) -> list[int]:

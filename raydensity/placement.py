@@ -395,8 +395,7 @@ def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
     Every weight is multiplied and added once a position; without running the network, which may be too large for it.
     """
     known = data.describe(dataset)
-    with torch.device("meta"):
-        model = models.build(architecture, input_shape=known.input_shape, classes=known.logits)
+    model = models.outline(architecture, known)
     positions = {name: count for step in ran(dataset, architecture).values() for name, count in step.layers.items()}
     flops = produced = largest_layer = largest_output = 0
     for name, module in model.named_modules():

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
+import torch
 from torch import Tensor, nn
 
+from raydensity.data.dataset import Description
 from raydensity.models import alexnet, mlp
 from raydensity.models.chain import Chain
 from raydensity.spec import MLP, AlexNet, Architecture
 
-__all__ = ["build", "initial_biases", "is_prunable", "prunable"]
+__all__ = ["build", "initial_biases", "is_prunable", "outline", "prunable"]
 
 
 def build(architecture: Architecture, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> Chain:
@@ -31,6 +33,12 @@ def build(architecture: Architecture, *, input_shape: tuple[int, ...], classes: 
     module = import_module(f"raydensity.models.{architecture.name}")
     network: Chain = module.build(architecture, input_shape=input_shape, classes=classes)
     return network
+
+
+def outline(architecture: Architecture, known: Description) -> Chain:
+    """The network for a data set without its numbers, on the meta device: shapes alone. Raises as `build`."""
+    with torch.device("meta"):
+        return build(architecture, input_shape=known.input_shape, classes=known.logits)
 
 
 def initial_biases(architecture: Architecture) -> Mapping[str, float]:

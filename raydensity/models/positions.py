@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from raydensity import data, models
-from raydensity.models.chain import Chain
 from raydensity.models.layers import UnsharedConv2d
 from raydensity.spec import AnyDataset, Architecture
 
@@ -32,9 +31,7 @@ def ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
 @cache
 def _ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
     known = data.describe(dataset)
-    with torch.device("meta"):  # without running the network, which may be large
-        network = models.build(architecture, input_shape=known.input_shape, classes=known.logits).eval()
-    assert isinstance(network, Chain)
+    network = models.outline(architecture, known).eval()  # which may be too large to run
     layers: dict[str, int] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:

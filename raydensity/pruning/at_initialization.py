@@ -104,7 +104,8 @@ def initial_masks(
     parts = []
     stacked = _is_stacked(specs[0], device)
     # In a loop one network after the other: its activations alone are in memory, and its kernels start at 64 bytes.
-    size = scored_together(_parameters(specs[0], dataset)) if stacked else 1
+    parameters = parameter_count(models.outline(specs[0].architecture, dataset.description))
+    size = scored_together(parameters) if stacked else 1
     for begin in range(0, len(specs), size):
         own = specs[begin : begin + size]
         description = dataset.description
@@ -124,12 +125,6 @@ def initial_masks(
 def scored_together(parameters: int) -> int:
     """Of how many networks, of so many parameters each, scores are computed at a time."""
     return max(1, min(PART, PART_PARAMETERS // parameters))
-
-
-def _parameters(spec: NetworkSpec, dataset: Dataset) -> int:
-    known = dataset.description
-    with torch.device("meta"):
-        return parameter_count(models.build(spec.architecture, input_shape=known.input_shape, classes=known.logits))
 
 
 def _is_stacked(spec: NetworkSpec, device: torch.device) -> bool:

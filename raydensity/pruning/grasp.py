@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from raydensity.pruning import published_counts
 from raydensity.pruning.at_initialization import Start
+from raydensity.pruning.schedules import counts_left
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec.sparsity import GraSP
 from raydensity.stack import State
@@ -32,7 +32,4 @@ def grasp(start: Start, method: GraSP) -> State:
     products = torch.autograd.grad(flow, [leaves[name] for name in names])
     # Wang et al. divide by the sum of all scores, which changes no order: it is left out.
     scores = {name: leaves[name].detach() * product for name, product in zip(names, products, strict=True)}
-    counts = start.counts
-    if method.published:
-        counts = [published_counts.grasp(start.total, count) for count in counts]
-    return keep_largest(start.kernels(scores), counts)
+    return keep_largest(start.kernels(scores), counts_left(method, start.total, start.counts))

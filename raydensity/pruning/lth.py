@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.pruning import published_counts
 from raydensity.pruning.during_training import DuringTraining
-from raydensity.pruning.schedules import exponential
+from raydensity.pruning.schedules import counts_left
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec.sparsity import LTH
 
@@ -21,12 +20,8 @@ class LotteryTicket(DuringTraining):
         assert isinstance(self.method, LTH)
         if cycle == self.method.cycles:
             return
-        last, published = self.method.cycles - 1, self.method.published
-        if published:
-            counts = [published_counts.lottery(self.total, count, cycle, last) for count in self.counts]
-        else:
-            counts = [exponential(self.total, count, cycle / last) for count in self.counts]
-        kernels = keep_largest(self.magnitudes(), counts, fewer_by_one=published)
+        counts = counts_left(self.method, self.total, self.counts, cycle, self.method.cycles - 1)
+        kernels = keep_largest(self.magnitudes(), counts, fewer_by_one=self.method.published)
         self.rewind()
         self.set_kernels(kernels)
 

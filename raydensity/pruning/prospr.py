@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from raydensity.pruning import published_counts
 from raydensity.pruning.at_initialization import Start
+from raydensity.pruning.schedules import counts_left
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec import SGD
 from raydensity.spec.sparsity import ProsPr
@@ -42,7 +42,4 @@ def prospr(start: Start, method: ProsPr) -> State:
     loss = start.losses(current, *start.batch(method.inner_steps))
     gradients = torch.autograd.grad(loss, list(mask.values()))
     scores = start.kernels({name: g.abs() for name, g in zip(mask, gradients, strict=True)})
-    counts = start.counts
-    if method.published:
-        counts = [published_counts.prospr(start.total, count) for count in counts]
-    return keep_largest(scores, counts)
+    return keep_largest(scores, counts_left(method, start.total, start.counts))

@@ -12,16 +12,16 @@ import math
 import numpy as np
 
 
-def snip(total: int, final: int) -> int:
+def snip(total: int, final: int, step: int = 1, steps: int = 1) -> int:
     return int(total * (final / total))
 
 
-def grasp(total: int, final: int) -> int:
+def grasp(total: int, final: int, step: int = 1, steps: int = 1) -> int:
     removed = 1.0 - final / total
     return total - int(total * (1 - (1 - removed)))
 
 
-def prospr(total: int, final: int) -> int:
+def prospr(total: int, final: int, step: int = 1, steps: int = 1) -> int:
     removed = 1.0 - final / total
     return math.ceil(total * (1 - removed))
 
@@ -40,3 +40,14 @@ def synflow(total: int, final: int, step: int, steps: int) -> int:
 def lottery(total: int, final: int, step: int, steps: int) -> int:
     """The comparison that follows drops one more."""
     return int(total * (final / total) ** (step / steps))
+
+
+COUNTS = {  # by method
+    "snip": snip,
+    "grasp": grasp,
+    "prospr": prospr,
+    "iter_snip": force,
+    "force": force,
+    "synflow": synflow,
+    "lth": lottery,
+}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.pruning import published_counts
 from raydensity.pruning.at_initialization import Start
-from raydensity.pruning.schedules import exponential
+from raydensity.pruning.schedules import counts_left
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec.sparsity import FORCE, SNIP, IterSNIP
 from raydensity.stack import State
@@ -27,20 +26,14 @@ def saliency(start: Start, kept: State | None, number: int) -> State:
 
 def snip(start: Start, method: SNIP) -> State:
     """Keep the largest |weight times gradient|: how much the loss would change without the weight, to first order."""
-    counts = start.counts
-    if method.published:
-        counts = [published_counts.snip(start.total, count) for count in counts]
-    return keep_largest(saliency(start, None, 0), counts)
+    return keep_largest(saliency(start, None, 0), counts_left(method, start.total, start.counts))
 
 
 def iterative(start: Start, method: IterSNIP | FORCE) -> State:
     """The same in steps of falling size, a fresh batch each; FORCE lets weights come back, Iter-SNIP does not."""
     kept: State | None = None
     for step in range(1, method.steps + 1):
-        if method.published:
-            counts = [published_counts.force(start.total, count, step, method.steps) for count in start.counts]
-        else:
-            counts = [exponential(start.total, count, step / method.steps) for count in start.counts]
+        counts = counts_left(method, start.total, start.counts, step, method.steps)
         scores = saliency(start, kept, step)
         if kept is not None and isinstance(method, IterSNIP):
             scores = {name: score.masked_fill(~kept[name], -1) for name, score in scores.items()}

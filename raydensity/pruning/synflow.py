@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from raydensity.pruning import published_counts
 from raydensity.pruning.at_initialization import Start
-from raydensity.pruning.schedules import exponential
+from raydensity.pruning.schedules import counts_left
 from raydensity.pruning.selection import keep_largest
 from raydensity.spec.sparsity import SynFlow
 from raydensity.stack import State
@@ -32,9 +31,6 @@ def synflow(start: Start, method: SynFlow) -> State:
             {name: leaves[name].detach() * gradient for name, gradient in zip(names, gradients, strict=True)}
         )
         scores = {name: score.masked_fill(~kept[name], -1) for name, score in scores.items()}
-        if method.published:
-            counts = [published_counts.synflow(start.total, count, step, method.iterations) for count in start.counts]
-        else:
-            counts = [exponential(start.total, count, step / method.iterations) for count in start.counts]
+        counts = counts_left(method, start.total, start.counts, step, method.iterations)
         kept = keep_largest(scores, counts, fewer_by_one=method.published)
     return kept
