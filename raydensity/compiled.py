@@ -25,7 +25,7 @@ from torch import Tensor
 TILE = 512  # images that are evaluated at a time: their activations stay in the cache
 
 # As `fastmath=True`, but what is not finite must be seen to be so.
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+jit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 F = np.float32
 ZERO, ONE = F(0), F(1)
 
@@ -111,7 +111,7 @@ def evaluate(parameters: Layers, images: Tensor, labels: Tensor) -> tuple[Tensor
 # A network as a graph ------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _live_units(masks, network, live):
     """Mark the units from which kept weights lead to the output: live [L, units], the outputs' layer last."""
     layers = len(masks)
@@ -126,7 +126,7 @@ def _live_units(masks, network, live):
                         live[layer, unit] = True
 
 
-@_jit
+@jit
 def _graph(masks, weights, biases, network, live, graph):
     """Fill a graph's arrays with one network's live units, in the order of layers; returns how many nodes and edges.
 
@@ -153,7 +153,7 @@ def _graph(masks, weights, biases, network, live, graph):
     return nodes, edges
 
 
-@_jit
+@jit
 def _sizes(weights):
     """Of a network with all its weights: inputs, nodes, edges, and units of the widest layer."""
     inputs = weights[0].shape[2]
@@ -165,7 +165,7 @@ def _sizes(weights):
     return inputs, nodes, edges, widest
 
 
-@_jit
+@jit
 def _new_graph(weights):
     """Arrays for the graph of any of the networks: first, source, value, bias, node."""
     _, nodes, edges, widest = _sizes(weights)
@@ -181,7 +181,7 @@ def _new_graph(weights):
 # Passes over a graph -------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _weighted_sum(into, start, rows, which, factors, begin, end):
     """into = start + the sum of factors[e] * rows[which[e]] for e from begin to end."""
     length = into.shape[0]
@@ -201,7 +201,7 @@ def _weighted_sum(into, start, rows, which, factors, begin, end):
         e += 1
 
 
-@_jit
+@jit
 def _forward(first, source, value, bias, inputs, nodes, output):
     """Outputs of all nodes [nodes, B] after ReLU, but for the last, the logit; the inputs' rows are given."""
     length = output.shape[1]
@@ -213,7 +213,7 @@ def _forward(first, source, value, bias, inputs, nodes, output):
                 row[k] = ZERO if row[k] <= ZERO else row[k]  # so that what is not a number stays so
 
 
-@_jit
+@jit
 def _loss(logit, label, delta, exponential, bits, powers):
     """Mean loss and number correct of a batch; delta is the gradient of the mean loss by the logits, all [B].
 
@@ -234,7 +234,7 @@ def _loss(logit, label, delta, exponential, bits, powers):
     return (mean if linear - linear == ZERO else linear), right
 
 
-@_jit
+@jit
 def _loss_of_part(logit, label, delta, exponential, bits, powers, inverse):
     """The loss in two sums: one of logarithms, as their product (factors of at most 2), and the rest."""
     length = logit.shape[0]
@@ -262,7 +262,7 @@ def _loss_of_part(logit, label, delta, exponential, bits, powers, inverse):
     return product, linear, right
 
 
-@_jit
+@jit
 def _dot4(delta, rows, which, e, into):
     r0, r1, r2, r3 = rows[which[e]], rows[which[e + 1]], rows[which[e + 2]], rows[which[e + 3]]
     s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO
@@ -275,7 +275,7 @@ def _dot4(delta, rows, which, e, into):
     into[e], into[e + 1], into[e + 2], into[e + 3] = s0, s1, s2, s3
 
 
-@_jit
+@jit
 def _dot(delta, row):
     total = ZERO
     for k in range(delta.shape[0]):
@@ -286,7 +286,7 @@ def _dot(delta, row):
 # Training ------------------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _descend(
     weights,
     biases,
@@ -378,7 +378,7 @@ def _descend(
                     )
 
 
-@_jit
+@jit
 def _reverse(first, source, nodes, edges, above, target, edge):
     """The edges out of each node: above[u] ... above[u + 1] - 1, each with its target and its place among the edges."""
     above[: nodes + 1] = 0
@@ -396,7 +396,7 @@ def _reverse(first, source, nodes, edges, above, target, edge):
     above[0] = 0
 
 
-@_jit
+@jit
 def _decay(value, speed, decay):
     """What steps without a gradient make of a parameter and its momentum: it does not reach the output."""
     rate, momentum, weight_decay, steps = decay
@@ -406,7 +406,7 @@ def _decay(value, speed, decay):
     return value, speed
 
 
-@_jit
+@jit
 def _write_back(weights, weight_momenta, masks, network, live, value, speed, decay):
     """The edges of one network back into the stack, in the order of `_graph`; the rest of its weights decays."""
     e = 0
@@ -423,7 +423,7 @@ def _write_back(weights, weight_momenta, masks, network, live, value, speed, dec
                     weight[unit, below], moving[unit, below] = _decay(weight[unit, below], moving[unit, below], decay)
 
 
-@_jit
+@jit
 def _gradients(weights, biases, weight_gradients, bias_gradients, images, labels, losses, correct):
     inputs, nodes, edges, _ = _sizes(weights)
     batch, layers = images.shape[2], len(weights)
@@ -466,7 +466,7 @@ def _gradients(weights, biases, weight_gradients, bias_gradients, images, labels
                 u -= 1
 
 
-@_jit
+@jit
 def _graph_of_all(weights, biases, network, graph):
     """As `_graph`, with all units and weights."""
     first, source, value, bias, _ = graph
@@ -485,7 +485,7 @@ def _graph_of_all(weights, biases, network, graph):
         below_layer = nodes - weight.shape[0]
 
 
-@_jit
+@jit
 def _logits_of_tile(graph, inputs, nodes, images, start, part):
     """Logits of one network for its images [I, V] from `start` on, as many as `part` [nodes, tile] has room for."""
     first, source, value, bias, _ = graph
@@ -495,7 +495,7 @@ def _logits_of_tile(graph, inputs, nodes, images, start, part):
     return part[nodes - 1]
 
 
-@_jit
+@jit
 def _logits(weights, biases, images, results):
     inputs, most_nodes, _, widest = _sizes(weights)
     graph = _new_graph(weights)
@@ -513,7 +513,7 @@ def _logits(weights, biases, images, results):
             results[network, start : start + length] = _logits_of_tile(graph, inputs, nodes, images[own], start, part)
 
 
-@_jit
+@jit
 def _evaluate(weights, biases, images, labels, losses, correct):
     inputs, most_nodes, _, widest = _sizes(weights)
     graph = _new_graph(weights)

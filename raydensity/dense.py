@@ -3,7 +3,8 @@
 vmap and autograd give the same numbers to rounding (tests hold them to it), but spend more time between the products of
 small networks than in them; and plain gradient descent can then go into the product that makes the gradient, which
 would otherwise be written to memory and read again. On a CPU a stack is worked off in blocks of networks whose outputs
-stay in the cache: of wide layers with few inputs the memory would else take most of the time.
+stay in the cache: of wide layers with few inputs the memory would else take most of the time. With one hidden layer the
+products themselves are then what takes long, and the passes of `compiled_shallow.py` are taken.
 
 Shapes: R networks (rows of a stack), B images, I inputs and O outputs of a layer, C classes. Inputs may have more rows
 than there are labels, B' >= B: those count for nothing.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from raydensity import compiled_shallow
 from raydensity.losses import answers, cross_entropy, in_vectors
 
 BLOCK_NUMBERS = 2**18  # of the largest outputs of a block
@@ -39,6 +41,19 @@ def _blocks(layers: Sequence[Layer], x: Tensor) -> list[slice]:
     count = max(1, rows // max(2, BLOCK_NUMBERS // largest))
     bounds = [rows * number // count for number in range(count + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def _is_shallow(layers: Sequence[Layer], x: Tensor) -> bool:
+    """Whether the compiled passes are faster."""
+    few = len(layers) == 2 and x.shape[2] <= compiled_shallow.MOST_INPUTS and x.dtype == torch.float32
+    return few and x.device.type == "cpu" and layers[1].weight.shape[1] > 1
+
+
+def _shallow(layers: Sequence[Layer]) -> compiled_shallow.Shallow:
+    hidden, output = layers
+    return compiled_shallow.Shallow(
+        hidden.weight.transpose(1, 2), hidden.bias, output.weight.transpose(1, 2), output.bias
+    )
 
 
 def _of(layers: Sequence[Layer], rows: slice) -> list[Layer]:
@@ -91,11 +106,15 @@ def _back(delta: Tensor, weight: Tensor, outputs: Tensor) -> Tensor:
 
 def logits(layers: Sequence[Layer], x: Tensor) -> Tensor:
     """Inputs [R, B, I] -> logits [R, B, C]."""
+    if _is_shallow(layers, x):
+        return compiled_shallow.logits(_shallow(layers), x)
     return torch.cat([forward(_of(layers, rows), x[rows])[-1] for rows in _blocks(layers, x)])
 
 
 def gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence[Layer]) -> Pass:
     """One pass over x [R, B', I], labels [R, B]; the gradient of each network's mean loss is written into `into`."""
+    if _is_shallow(layers, x):
+        return Pass(*compiled_shallow.gradients(_shallow(layers), x, labels, _shallow(into)))
     blocks = _blocks(layers, x)
     return _joined([_gradients(_of(layers, rows), x[rows], labels[rows], _of(into, rows)) for rows in blocks])
 
@@ -116,6 +135,13 @@ def _gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequenc
 
 def descend(layers: Sequence[Layer], x: Tensor, labels: Tensor, rates: Tensor) -> Pass:
     """One step of plain gradient descent in place, with learning rates [R, 1, 1]."""
+    if _is_shallow(layers, x):
+        into = [Layer(torch.empty_like(layer.weight), torch.empty_like(layer.bias)) for layer in layers]
+        result = gradients(layers, x, labels, into)
+        for layer, gradient in zip(layers, into, strict=True):
+            layer.weight.addcmul_(gradient.weight, rates, value=-1)
+            layer.bias.addcmul_(gradient.bias, rates.squeeze(2), value=-1)
+        return result
     blocks = _blocks(layers, x)
     return _joined([_descend(_of(layers, rows), x[rows], labels[rows], rates[rows]) for rows in blocks])
 

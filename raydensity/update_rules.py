@@ -1,6 +1,7 @@
 """What one step of an optimiser does to a parameter, given its gradient, its slots and the learning rate.
 
-Everything is elementwise: a stack of networks, with a rate each, takes the steps that its networks would take alone.
+Everything is elementwise: a stack of networks, with a rate each, takes the steps that its networks would take alone,
+and on a CPU a large one is worked off in blocks, whose intermediate results stay in the cache.
 SGD, Adam and Adagrad are those of torch.optim; ProximalAdagrad, RMSProp and FTRL those of TensorFlow 1 (tf.train), with
 which the frivolous-units study was made (specification b.4). Tests hold them to torch where it has the same rule.
 """
@@ -8,12 +9,15 @@ which the frivolous-units study was made (specification b.4). Tests hold them to
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from torch import Tensor
 
 from raydensity.spec import FTRL, SGD, Adagrad, Adam, Optimizer, ProximalAdagrad, RMSProp
 
 Slots = dict[str, Tensor]
+
+BLOCK_NUMBERS = 2**17
 
 
 def initial_slots(rule: Optimizer) -> dict[str, float]:
@@ -36,7 +40,32 @@ def update(rule: Optimizer, parameter: Tensor, gradient: Tensor, rate: Tensor, s
         if rule.momentum:
             gradient = slots["momentum"].mul_(rule.momentum).add_(gradient)
         parameter.addcmul_(gradient, rate, value=-1)
-    elif isinstance(rule, Adam):
+        return
+    rate = rate.expand_as(parameter)
+    for block in _blocks(parameter):
+        own = {name: slot[block] for name, slot in slots.items()}
+        _update(rule, parameter[block], gradient[block], rate[block], own, number)
+
+
+def _blocks(parameter: Tensor) -> Iterator[tuple[slice, ...]]:
+    """A stack in parts of about BLOCK_NUMBERS: some rows, or of large rows what lies together."""
+    if parameter.device.type != "cpu" or parameter.numel() <= BLOCK_NUMBERS:
+        yield (slice(None),)
+        return
+    outermost = max(range(1, parameter.ndim), key=parameter.stride, default=0)  # in memory
+    row = parameter[0].numel()
+    rows = max(1, BLOCK_NUMBERS // row)
+    length = max(1, BLOCK_NUMBERS * parameter.shape[outermost] // row)
+    for first in range(0, len(parameter), rows):
+        for start in range(0, parameter.shape[outermost], length):
+            part = [slice(None)] * parameter.ndim
+            part[outermost] = slice(start, start + length)
+            part[0] = slice(first, first + rows)
+            yield tuple(part)
+
+
+def _update(rule: Optimizer, parameter: Tensor, gradient: Tensor, rate: Tensor, slots: Slots, number: int) -> None:
+    if isinstance(rule, Adam):
         parameter.addcmul_(_adam(rule, gradient, slots, number), rate, value=-1)
     elif isinstance(rule, Adagrad):
         parameter.addcmul_(_adagrad(rule, gradient, slots), rate, value=-1)
@@ -44,7 +73,7 @@ def update(rule: Optimizer, parameter: Tensor, gradient: Tensor, rate: Tensor, s
         parameter.addcmul_(_rmsprop(rule, gradient, slots), rate, value=-1)
     elif isinstance(rule, ProximalAdagrad):
         _proximal_adagrad(rule, parameter, gradient, rate, slots)
-    else:
+    elif isinstance(rule, FTRL):
         _ftrl(rule, parameter, gradient, rate, slots)
 
 

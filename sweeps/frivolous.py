@@ -128,7 +128,7 @@ SPACES = {
         *mlps(10),
         *(mlp(inputs=10, samples=samples) for samples in (10_000, 100_000)),
         *mlps(10_000, repeat=0),
-        # The other repeats at the learning rate that was best in the first; Adam's is not searched.
+        # A second repeat at the learning rate that was best in the first; Adam's is not searched.
         *(
             mlp(
                 inputs=10_000,
@@ -136,11 +136,11 @@ SPACES = {
                 optimizer=name,
                 group="mlp_best",
                 learning_rate=1.0,
-                repeat=grid_search([1, 2]),
+                repeat=1,
             )
             for name in ("momentum", "sgd", "rmsprop")
         ),
-        mlp(inputs=10_000, samples=1000, optimizer="adam", repeat=grid_search([1, 2])),
+        mlp(inputs=10_000, samples=1000, optimizer="adam", repeat=1),
         alexnet(
             "initialisers",
             widths=WIDTHS[:2],
@@ -281,7 +281,7 @@ def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
 
 
 def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
-    """The networks of the group `mlp_best` at the learning rate that was best in the group `mlp`.
+    """The networks of the group `mlp_best`, at the learning rate that was best in the group `mlp`.
 
     That is the rate with the best mean validation accuracy among what is finished, chosen for each width, optimiser,
     scale of the initial weights and teacher, as the paper does. Where none is finished these networks are left out:

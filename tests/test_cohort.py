@@ -13,6 +13,7 @@ from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import MLP, SGD, Adagrad, Adam, InceptionV3, ResNet18, ResNet56
 
 SHAPE = {"input_shape": (1, 8, 8), "classes": 10}
+SHALLOW = MLP(width=0.3, hidden=(128,))
 REFERENCES = {
     "sgd": (SGD(learning_rate=0.05), lambda p: torch.optim.SGD(p, lr=0.05)),
     "adam": (Adam(learning_rate=1e-3), lambda p: torch.optim.Adam(p, lr=1e-3)),
@@ -39,7 +40,7 @@ def plain_network(cohort, index, architecture):
 
 
 @pytest.mark.parametrize("optimizer", REFERENCES)
-@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet", "alexnet"])
+@pytest.mark.parametrize("architecture", ["mlp", SHALLOW, "conv2", "conv2-unshared", "resnet", "alexnet"])
 def test_cohort_equals_single_plain_networks(architecture, optimizer):
     rule, reference = REFERENCES[optimizer]
     specs = [network(architecture, rule, init_seed=seed) for seed in range(3)]
@@ -73,7 +74,7 @@ def trained_states(specs, images, labels):
     return [cohort.state(index) for index in range(cohort.size)], cohort.logits(images[0])
 
 
-WIDE_AND_NARROW = [MLP(width=width) for width in (0.1, 0.37, 1, 2)]
+WIDE_AND_NARROW = [*(MLP(width=width) for width in (0.1, 0.37, 1, 2)), SHALLOW]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -81,7 +81,7 @@ def row(spec, accuracy, number):
     }
 
 
-def test_other_repeats_train_at_the_learning_rate_that_was_best(tmp_path):
+def test_the_other_repeat_trains_at_the_learning_rate_that_was_best(tmp_path):
     import pyarrow as pa
 
     spaces = configure(STUDY, scale="reduced", settings={"inputs": ["10000"], "width": ["0.25"]})
@@ -103,5 +103,5 @@ def test_other_repeats_train_at_the_learning_rate_that_was_best(tmp_path):
         (spec.training.optimizer.name, spec.training.optimizer.learning_rate, spec.init_seed) for spec in new
     )
     # Momentum and plain descent are both of torch's SGD; two scales of the initial weights each.
-    assert rates == {("sgd", 0.1, 1): 4, ("sgd", 0.1, 2): 4, ("rmsprop", 0.01, 1): 2, ("rmsprop", 0.01, 2): 2}
+    assert rates == {("sgd", 0.1, 1): 4, ("rmsprop", 0.01, 1): 2}
     assert all(isinstance(spec, NetworkSpec) for spec in new)

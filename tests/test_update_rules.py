@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import network
 
+from raydensity import update_rules
 from raydensity.cohort import Cohort
 from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import FTRL, MLP, SGD, Adagrad, Adam, ProximalAdagrad, RMSProp
@@ -128,3 +129,41 @@ def test_stacked_steps_are_those_of_single_networks(rule, decay, decayed, rates,
     for row, single in enumerate(alone):
         ours, theirs = (each.cohort.state(i) | each.state(i) for each, i in ((together, row), (single, 0)))
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Adam(learning_rate=1),
+        Adagrad(learning_rate=1),
+        RMSProp(learning_rate=1),
+        FTRL(learning_rate=1),
+        ProximalAdagrad(learning_rate=1),
+    ],
+    ids=lambda rule: rule.name,
+)
+@pytest.mark.parametrize("numbers", [1, 100, 1000])
+def test_blocks_change_no_bit(monkeypatch, rule, numbers):
+    source = torch.Generator().manual_seed(0)
+
+    def after(three_steps=3):
+        source.manual_seed(0)
+        matrices = torch.randn(3, 20, 16, generator=source).transpose(1, 2)  # as stacks store dense layers
+        kernels = torch.randn(3, 6, 5, 3, 3, generator=source)
+        for parameter in (matrices, kernels):
+            slots = {name: torch.full_like(parameter, value) for name, value in initial_slots(rule).items()}
+            rate = torch.tensor([0.1, 0.2, 0.3]).view(-1, *[1] * (parameter.ndim - 1))
+            for number in range(1, three_steps + 1):
+                gradient = torch.randn(parameter.shape, generator=source)
+                update(rule, parameter, gradient, rate, slots, number=number)
+        return matrices, kernels
+
+    whole = after()
+    monkeypatch.setattr(update_rules, "BLOCK_NUMBERS", numbers)
+    for parameter in whole:
+        seen = torch.zeros(parameter.shape)
+        for block in update_rules._blocks(parameter):
+            seen[block] += 1
+            assert seen[block].numel() <= max(numbers, parameter[0, 0].numel() * 3)
+        assert (seen == 1).all()
+    assert all(torch.equal(one, other) for one, other in zip(whole, after(), strict=True))
