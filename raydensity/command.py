@@ -9,9 +9,10 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
@@ -34,12 +35,21 @@ Settings = dict[str, dict[str, list[str]]]  # study -> factor -> levels as they 
 
 @dataclass(frozen=True)
 class Request:
-    """One study as the command asks for it."""
+    """One study as the command asks for it.
+
+    `asked` are the study's spaces with the command's levels, `spaces` what they are by what is finished.
+    """
 
     study: Study
     scale: str
-    networks: dict[str, NetworkSpec]
+    asked: list[dict[str, Any]]
+    spaces: list[dict[str, Any]]
     ledger: Ledger
+
+    @cached_property
+    def networks(self) -> dict[str, NetworkSpec]:
+        """The networks of the spaces by id. ValueError, in one line, for a cell without sense."""
+        return grid.expand(self.study, self.spaces)
 
     @cached_property
     def sweep_id(self) -> str:
@@ -83,16 +93,19 @@ def requests(
         raise ValueError(f"--scale: {scale!r} is unknown; it is {', '.join(SCALES)}")
     found = []
     for name in dict.fromkeys(names):
-        study = known[name]
-        spaces = grid.configure(study, scale=scale, settings=settings.get(name, {}))
+        spaces = grid.configure(known[name], scale=scale, settings=settings.get(name, {}))
         ledger = Ledger(out, name, readonly=readonly)
-        if study.resolve:
-            spaces = study.resolve(spaces, ledger)
-        networks = grid.expand(study, spaces)
-        for spec in {spec.cohort_key: spec for spec in networks.values()}.values():
+        request = Request(known[name], scale, spaces, known[name].resolved(spaces, ledger), ledger)
+        for spec in {spec.cohort_key: spec for spec in request.networks.values()}.values():
             need(spec, device="cpu")
-        found.append(Request(study, scale, networks, ledger))
+        found.append(request)
     return found
+
+
+def grown(asked: Sequence[Request]) -> list[Request]:
+    """Those whose study has other spaces now, for what a grid has may depend on what is finished."""
+    again = [replace(request, spaces=request.study.resolved(request.asked, request.ledger)) for request in asked]
+    return [new for new, old in zip(again, asked, strict=True) if new.spaces != old.spaces]
 
 
 def settings(given: Iterable[str], names: Sequence[str]) -> Settings:

@@ -36,3 +36,7 @@ class Study:
     count: Callable[[Mapping[str, Any]], int] = lambda cell: 1
     resolve: Callable[[list[dict[str, Any]], Ledger], list[dict[str, Any]]] | None = None
     placeholders: tuple[str, ...] = ()
+
+    def resolved(self, spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
+        """The spaces with what depends on finished work in its place; themselves where nothing does."""
+        return self.resolve(spaces, ledger) if self.resolve else spaces

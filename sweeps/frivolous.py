@@ -21,10 +21,9 @@ Settings (--set) beside those of every study:
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ray.tune import grid_search
@@ -283,47 +282,51 @@ def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
 def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
     """The networks of the group `mlp_best`, at the learning rate that was best in the group `mlp`.
 
-    That is the rate with the best mean validation accuracy among what is finished, chosen for each width, optimiser,
-    scale of the initial weights and teacher, as the paper does. Where none is finished these networks are left out:
-    once it is, the grid has them.
+    That is the rate with the best mean validation accuracy, chosen for each width, optimiser, scale of the initial
+    weights and teacher, as the paper does. Where not all its rates are finished these networks are left out: once they
+    are, the grid has them.
     """
     if not any("mlp_best" in grid.levels([each], "group") for each in spaces):
         return spaces
-    best, resolved = _best_rates(ledger), []
+    searches = [each for each in spaces if "mlp" in grid.levels([each], "group")]
+    rates = {float(rate) for rate in grid.levels(searches, "learning_rate") or LEARNING_RATES}
+    accuracies, resolved = _accuracies(ledger), []
     for each in spaces:
         if "mlp_best" not in grid.levels([each], "group"):
             resolved.append(each)
             continue
         for cell in grid.cells({**each, "repeat": 0}):
-            rate = best.get(_without_rate_and_seeds(network(cell)))
-            if rate is not None:
-                tenth = 10 if cell["optimizer"] in TENTH else 1
-                resolved.append({**each, **cell, "learning_rate": rate * tenth, "repeat": each["repeat"]})
+            searched = accuracies[_search(network(cell))]
+            tenth = 10 if cell["optimizer"] in TENTH else 1
+            finished = {rate: searched[round(rate / tenth, 12)] for rate in rates}
+            if all(finished.values()):
+                resolved.append({**each, **cell, "learning_rate": _best(finished), "repeat": each["repeat"]})
     if not resolved:
-        raise ValueError("--set group=mlp_best: none of the group mlp is finished yet, which its learning rates are of")
+        raise ValueError("--set group=mlp_best: the group mlp is not finished yet, which its learning rates are of")
     return resolved
 
 
-def _best_rates(ledger: Ledger) -> dict[str, float]:
-    """By network without learning rate and seeds: the rate with the best mean accuracy, the largest of equals."""
-    accuracies: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+def _best(accuracies: Mapping[float, Mapping[int, float]]) -> float:
+    """The rate with the best mean accuracy over the repeats that all rates have, the largest of equals."""
+    common = set.intersection(*(set(each) for each in accuracies.values()))
+    return max((statistics.fmean(each[repeat] for repeat in common), rate) for rate, each in accuracies.items())[1]
+
+
+def _accuracies(ledger: Ledger) -> dict[Hashable, dict[float, dict[int, float]]]:
+    """Validation accuracies of the MLPs by search, learning rate and repeat; 0 of those that diverged."""
+    found: dict[Hashable, dict[float, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for _, table in ledger.cohorts():
         for row in table.select(["spec", "dataset", "validation_accuracy", "status"]).to_pylist():
             if row["dataset"] == "teacher":
                 spec = NetworkSpec.model_validate_json(row["spec"])
                 reached = row["validation_accuracy"] if row["status"] == "finished" else 0.0
-                accuracies[_without_rate_and_seeds(spec)][spec.training.optimizer.learning_rate].append(reached)
-    return {
-        key: max((statistics.fmean(values), rate) for rate, values in rates.items())[1]
-        for key, rates in accuracies.items()
-        if len(rates) > 1
-    }
+                found[_search(spec)][round(spec.training.optimizer.learning_rate, 12)][spec.init_seed] = reached
+    return found
 
 
-def _without_rate_and_seeds(spec: NetworkSpec) -> str:
-    assignment = spec.model_dump(mode="json", exclude={"init_seed", "order_seed", "prune_seed"})
-    del assignment["training"]["optimizer"]["learning_rate"]
-    return json.dumps(assignment, sort_keys=True)
+def _search(spec: NetworkSpec) -> Hashable:
+    """What networks have in common that differ in learning rate and repeat alone."""
+    return spec.cohort_key, spec.initializer, spec.initializer_factor
 
 
 STUDY = Study(

@@ -107,13 +107,7 @@ def main(
             complete = command.sync(asked, options, console)
         else:
             complete = command.run(asked, options, console)
-            while complete:  # what a grid has may depend on what is finished now
-                again = command.requests(known, names, scale=scale, settings=settings, out=out, readonly=False)
-                asked = [new for new, old in zip(again, asked, strict=True) if set(new.networks) - set(old.networks)]
-                if not asked:
-                    break
-                names = [request.study.name for request in asked]
-                settings = {name: settings.get(name, {}) for name in names}
+            while complete and (asked := command.grown(asked)):
                 complete = command.run(asked, options, console)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -2,12 +2,13 @@
 
 import collections
 
+import pyarrow as pa
 import pytest
 
 from raydensity.grid import configure, expand
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import BestAccuracy, NetworkSpec
+from raydensity.spec import BestAccuracy
 from sweeps.frivolous import STUDY
 
 
@@ -69,11 +70,11 @@ def test_random_labels_stop_by_training_accuracy():
         networks("paper", group=["resnet56"], random_labels=["true"], regulariser=["resnet"])
 
 
-def row(spec, accuracy, number):
+def row(spec, accuracy):
     return {
         **spec.factors(),
-        "network_id": f"{number:020x}",
-        "cohort_id": "c" * 20,
+        "network_id": spec.id,
+        "cohort_id": f"{spec.init_seed:020x}",
         "record_version": RECORD_VERSION,
         "spec": spec.model_dump_json(),
         "status": "finished",
@@ -81,27 +82,55 @@ def row(spec, accuracy, number):
     }
 
 
-def test_the_other_repeat_trains_at_the_learning_rate_that_was_best(tmp_path):
-    import pyarrow as pa
+RATES = {1.0: 0.6, 0.1: 0.9, 0.01: 0.9, 1e-3: 0.5, 1e-4: 0.5}  # of two that are as good the larger is taken
+SPACES = {"inputs": ["10000"], "width": ["0.25"]}
 
-    spaces = configure(STUDY, scale="reduced", settings={"inputs": ["10000"], "width": ["0.25"]})
-    ledger = Ledger(tmp_path, "frivolous")
-    ledger.prepare()
-    before = expand(STUDY, STUDY.resolve(spaces, ledger))
-    assert {spec.init_seed for spec in before.values() if spec.training.optimizer.name != "adam"} == {0}
-    best = {1.0: 0.6, 0.1: 0.9, 0.01: 0.9, 1e-3: 0.5, 1e-4: 0.5}  # of two that are as good, the larger
+
+def searched(ledger, rates, *, repeat=0, factors=(1.0, 100.0)):
+    """Write what the search over learning rates reached: these accuracies, RMSProp's at a tenth of each rate."""
+    spaces = configure(STUDY, scale="reduced", settings={**SPACES, "group": ["mlp"], "repeat": [str(repeat)]})
     rows = []
-    for spec in before.values():
+    for spec in expand(STUDY, spaces).values():
         optimizer = spec.training.optimizer
-        if spec.initializer_factor in (1.0, 100.0) and optimizer.name in ("sgd", "rmsprop"):
-            tenth = 10 if optimizer.name == "rmsprop" else 1
-            rows.append(row(spec, best[round(optimizer.learning_rate * tenth, 9)], len(rows)))
+        rate = round(optimizer.learning_rate * (10 if optimizer.name == "rmsprop" else 1), 9)
+        if spec.initializer_factor in factors and optimizer.name in ("sgd", "rmsprop") and rate in rates:
+            rows.append(row(spec, rates[rate]))
     ledger.write(pa.Table.from_pylist(rows, schema=SCHEMA))
-    after = expand(STUDY, STUDY.resolve(spaces, ledger))
-    new = [spec for spec in after.values() if spec.id not in before]
-    rates = collections.Counter(
-        (spec.training.optimizer.name, spec.training.optimizer.learning_rate, spec.init_seed) for spec in new
-    )
+
+
+def repeated(ledger):
+    """How many networks of each optimiser and rate are repeated, apart from Adam's, which is not searched."""
+    spaces = configure(STUDY, scale="reduced", settings=SPACES)
+    specs = [spec for spec in expand(STUDY, STUDY.resolve(spaces, ledger)).values() if spec.init_seed]
+    optimizers = [spec.training.optimizer for spec in specs]
+    return collections.Counter((one.name, one.learning_rate) for one in optimizers if one.name != "adam")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(tmp_path, "frivolous")
+    made.prepare()
+    return made
+
+
+def test_the_other_repeat_trains_at_the_learning_rate_that_was_best(ledger):
+    assert not repeated(ledger)
+    searched(ledger, RATES)
     # Momentum and plain descent are both of torch's SGD; two scales of the initial weights each.
-    assert rates == {("sgd", 0.1, 1): 4, ("rmsprop", 0.01, 1): 2}
-    assert all(isinstance(spec, NetworkSpec) for spec in new)
+    assert repeated(ledger) == {("sgd", 0.1): 4, ("rmsprop", 0.01): 2}
+
+
+def test_it_waits_for_the_whole_search(ledger):
+    searched(ledger, {rate: accuracy for rate, accuracy in RATES.items() if rate != 1e-4})
+    assert not repeated(ledger)
+
+
+def test_what_the_other_repeat_reaches_does_not_change_the_choice(ledger):
+    searched(ledger, RATES)
+    searched(ledger, {0.1: 0.3}, repeat=1)
+    assert repeated(ledger) == {("sgd", 0.1): 4, ("rmsprop", 0.01): 2}
+
+
+def test_networks_at_the_best_rate_alone_need_the_search(ledger):
+    with pytest.raises(ValueError, match="group=mlp_best: the group mlp is not finished"):
+        STUDY.resolve(configure(STUDY, scale="reduced", settings={"group": ["mlp_best"]}), ledger)

@@ -26,7 +26,7 @@ from synthetic import new_store
 
 from analysis import analyse
 from analysis.runs import pull
-from raydensity import command, grid, mlflow_store, plan
+from raydensity import command, mlflow_store, plan
 from raydensity.command import Options, Request
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
@@ -40,8 +40,10 @@ clock = time.process_time()
 
 
 def expand():
-    networks = grid.expand(STUDY, [*STUDY.spaces["paper"], again])
-    return Request(STUDY, "paper", networks, ledger)
+    spaces = [*STUDY.spaces["paper"], again]
+    request = Request(STUDY, "paper", spaces, spaces, ledger)
+    assert len(request.networks) > 500_000
+    return request
 
 
 def planned(request):
