@@ -1,9 +1,13 @@
 """What the command line does with the networks of a grid, beside running them."""
 
+from dataclasses import replace
+
 import pytest
 from networks import network
+from ray.tune import grid_search
 
 from raydensity import command, grid
+from raydensity.study import Study
 from sweeps import density, sparsest
 
 
@@ -21,3 +25,28 @@ def test_levels_are_also_those_of_what_differs_within_a_cohort():
     assert levels["initializer_factor"] == [1.0, 10.0]
     assert levels["initializer"] == ["glorot_uniform", "he_normal"]
     assert levels["initial_weights"] == ["", "0" * 20]
+
+
+def test_a_grid_grows_by_what_is_finished(tmp_path):
+    found = []  # what a ledger would say
+
+    def network_of(cell):
+        return network(init_seed=cell["seed"])
+
+    growing = Study(
+        name="growing",
+        title="As many seeds as are known",
+        spaces={"quick": [{"seed": grid_search([0])}]},
+        network=network_of,
+        resolve=lambda spaces, ledger: [*spaces, *({"seed": seed} for seed in found)],
+    )
+    fixed = replace(growing, name="fixed", resolve=None)
+    known = {study.name: study for study in (growing, fixed)}
+    asked = command.requests(known, list(known), scale="quick", settings={}, out=tmp_path, readonly=True)
+    assert [len(request.networks) for request in asked] == [1, 1]
+    assert command.grown(asked) == []
+    found.append(7)
+    (more,) = command.grown(asked)
+    assert more.study is growing
+    assert {spec.init_seed for spec in more.networks.values()} == {0, 7}
+    assert command.grown([more]) == []
