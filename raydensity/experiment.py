@@ -23,6 +23,7 @@ from raydensity.measures.connectivity import connected, connected_nonzeros
 from raydensity.measuring import measured_columns
 from raydensity.models import counts
 from raydensity.models.mlp import DenseNetwork
+from raydensity.networks import prepared, trained_cohort
 from raydensity.provenance import git_state
 from raydensity.pruning.magnitude import global_trajectory, trajectory
 from raydensity.published_weights import Weights
@@ -60,21 +61,10 @@ def run_cohort(
     """Train, prune and measure the networks of one cohort: a table with `record.SCHEMA`, one row a network.
 
     `checkpoints` is a folder from which an interrupted cohort goes on; `published` has the weights that specs name by
-    digest. On a CPU it sets torch to one thread: cores
-    are used by cohorts side by side, and the number of threads would change the last bits. Raises ValueError for a
-    data set that cannot be loaded or preprocessed so, or a width that leaves a layer empty.
+    digest. On a CPU it sets torch to one thread. Raises ValueError for a data set that cannot be loaded or preprocessed
+    so, or a width that leaves a layer empty.
     """
-    if torch.device(device).type == "cpu":
-        torch.set_num_threads(1)
-    else:  # TF32 would not be fp32, and some of cuDNN's kernels sum in another order every time
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    data.check_preprocessing(
-        data.describe(specs[0].dataset), specs[0].preprocessing, augmentation=specs[0].augmentation
-    )
-    dataset = data.load(specs[0].dataset, data_root=data_root, device=device)
-    if specs[0].random_labels:
-        dataset = data.with_random_labels(dataset, specs[0].data_seed)
+    dataset = prepared(specs[0], device=device, data_root=data_root)
 
     def report(epoch: int, done: int) -> None:
         if on_progress:
@@ -94,7 +84,7 @@ def run_cohort(
     alive = [index for index, one in enumerate(trained) if one.kept is not None]
     if alive:
         own = [specs[i] for i in alive]
-        cohort = _trained_cohort(own, [trained[i] for i in alive], dataset, device, published)
+        cohort = trained_cohort(own, [trained[i] for i in alive], dataset, device=device, published=published)
         parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in own}}
         validation = stack_shared([parts[spec.data_seed] for spec in own])
         clock = time.monotonic()
@@ -112,28 +102,6 @@ def run_cohort(
         for spec, row in zip(specs, rows, strict=True)
     ]
     return pa.Table.from_pylist(table, schema=SCHEMA)
-
-
-def _trained_cohort(
-    specs: Sequence[NetworkSpec],
-    trained: Sequence[NetworkProgress],
-    dataset: Dataset,
-    device: str,
-    published: Mapping[str, Weights] | None = None,
-) -> Cohort:
-    """The cohort with the weights and masks that each network kept, which leave `trained`."""
-    description = dataset.description
-    cohort = Cohort(
-        specs, input_shape=description.input_shape, classes=description.logits, device=device, published=published
-    )
-    masks = [one.masks for one in trained if one.masks is not None]
-    if masks:
-        cohort.set_masks({name: torch.stack([each[name] for each in masks]) for name in masks[0]})
-    for index, one in enumerate(trained):
-        assert one.kept is not None
-        cohort.load(index, one.kept)
-        one.kept = one.masks = None  # a stack of networks is in memory once, not twice
-    return cohort
 
 
 def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:

@@ -1,16 +1,19 @@
-"""Trained networks as plain modules, for those who go on with them: narrow them, look at their units."""
+"""Trained networks: as a cohort for what measures them, as plain modules for those who go on with them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 import torch
 
-from raydensity import data
+from raydensity import data, published_weights
+from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
+from raydensity.data import Dataset
 from raydensity.models.chain import Chain
+from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 from raydensity.training import train
 
@@ -19,15 +22,56 @@ def trained(specs: Sequence[NetworkSpec], *, device: str = "cpu", data_root: Pat
     """Train networks of one `cohort_key` to their stopping rules: modules in evaluation mode, in the order of `specs`.
 
     The ledger keeps what is measured, not the weights; the same specs give the same networks again. Raises ValueError
-    for networks that cannot train together, a data set that cannot be loaded, and a network that diverged.
+    for networks that cannot train together, data or published weights that cannot be loaded, and a network that
+    diverged. On a CPU it sets torch to one thread.
     """
     if len({spec.cohort_key for spec in specs}) != 1:
         raise ValueError("specs: networks that train together differ in seeds, initialiser and learning rate alone")
-    dataset = data.load(specs[0].dataset, data_root=data_root, device=device)
-    description = dataset.description
-    cohort = Cohort(specs, input_shape=description.input_shape, classes=description.logits, device=device)
-    for index, one in enumerate(train(specs, dataset, device=torch.device(device))):
+    dataset = prepared(specs[0], device=device, data_root=data_root)
+    digests = {spec.initial_weights for spec in specs} - {""}
+    published = published_weights.load(digests, data.resolve_root(data_root))
+    progress = train(specs, dataset, device=torch.device(device), published=published)
+    for spec, one in zip(specs, progress, strict=True):
         if one.kept is None:
-            raise ValueError(f"specs: network {specs[index].id} diverged, there is none to go on with")
-        cohort.load(index, one.kept)
+            raise ValueError(f"specs: network {spec.id} diverged, there is none to go on with")
+    cohort = trained_cohort(specs, progress, dataset, device=device, published=published)
     return [cast(Chain, cohort.network(index)) for index in range(len(specs))]
+
+
+def prepared(spec: NetworkSpec, *, device: str, data_root: Path | None) -> Dataset:
+    """The data that networks of one `cohort_key` see, and torch set so that they train the same way every time.
+
+    On a CPU that is one thread: cores are used by cohorts side by side, and the number of threads would change the last
+    bits. Raises ValueError for a data set that cannot be loaded or preprocessed so.
+    """
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(1)
+    else:  # TF32 would not be fp32, and some of cuDNN's kernels sum in another order every time
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    data.check_preprocessing(data.describe(spec.dataset), spec.preprocessing, augmentation=spec.augmentation)
+    dataset = data.load(spec.dataset, data_root=data_root, device=device)
+    return data.with_random_labels(dataset, spec.data_seed) if spec.random_labels else dataset
+
+
+def trained_cohort(
+    specs: Sequence[NetworkSpec],
+    progress: Sequence[Progress],
+    dataset: Dataset,
+    *,
+    device: str,
+    published: Mapping[str, Weights] | None = None,
+) -> Cohort:
+    """The cohort with the weights and masks that each network kept, which leave `progress`."""
+    description = dataset.description
+    cohort = Cohort(
+        specs, input_shape=description.input_shape, classes=description.logits, device=device, published=published
+    )
+    masks = [one.masks for one in progress if one.masks is not None]
+    if masks:
+        cohort.set_masks({name: torch.stack([each[name] for each in masks]) for name in masks[0]})
+    for index, one in enumerate(progress):
+        assert one.kept is not None
+        cohort.load(index, one.kept)
+        one.kept = one.masks = None  # a stack of networks is in memory once, not twice
+    return cohort

@@ -10,7 +10,8 @@ import torch
 from networks import network
 
 from raydensity import data
-from raydensity.experiment import Progress, _trained_cohort, cohort_id, run_cohort
+from raydensity.experiment import Progress, cohort_id, run_cohort
+from raydensity.networks import trained_cohort
 from raydensity.record import SCHEMA
 from raydensity.spec import SGD, NetworkSpec
 from raydensity.training import train
@@ -66,7 +67,7 @@ def test_what_networks_kept_is_let_go_once_it_is_in_the_stack():
     digits = data.load("digits")
     trained = train(specs, digits, device=torch.device("cpu"))
     kept = trained[1].kept
-    cohort = _trained_cohort(specs, trained, digits, "cpu")
+    cohort = trained_cohort(specs, trained, digits, device="cpu")
     assert [one.kept for one in trained] == [None, None]
     assert all(torch.equal(value, cohort.state(1)[name]) for name, value in kept.items())
 

@@ -6,6 +6,7 @@ from raydensity import data
 from raydensity.experiment import run_cohort
 from raydensity.narrowing import difference, excise, refactor
 from raydensity.networks import trained
+from raydensity.spec import NetworkSpec
 
 
 def test_trained_networks_are_those_of_the_record_and_can_be_narrowed():
@@ -25,6 +26,21 @@ def test_trained_networks_are_those_of_the_record_and_can_be_narrowed():
     by_refactoring = difference(first, refactor(first, images, removed={"fc1": units // 3}), images)
     at_random = difference(first, excise(first, {"fc1": torch.arange(units // 3, units)}), images)
     assert by_refactoring.mean < at_random.mean
+
+
+@pytest.mark.parametrize("changed", [{"random_labels": True}, {"sparsity": {"name": "random", "nonzeros": 500}}])
+def test_so_are_those_of_random_labels_and_sparse_ones(changed):
+    spec = NetworkSpec.model_validate({**network(epochs=2).model_dump(), **changed})
+    (row,) = run_cohort([spec]).to_pylist()
+    (one,) = trained([spec])
+    assert sum(int(parameter.count_nonzero()) for parameter in one.parameters()) == row["nonzeros"]
+    digits = data.load("digits")
+    if spec.random_labels:
+        digits = data.with_random_labels(digits, spec.data_seed)
+    _, validation = data.split(digits, 0)
+    images = data.normalize(digits, digits.train_images[validation], "unit")
+    right = (one(images).argmax(1) == digits.train_labels[validation]).double().mean().item()
+    assert right == pytest.approx(row["validation_accuracy"])
 
 
 def test_networks_that_cannot_train_together_are_one_clear_line():
