@@ -6,7 +6,7 @@ from raydensity import data
 from raydensity.experiment import run_cohort
 from raydensity.narrowing import difference, excise, refactor
 from raydensity.networks import trained
-from raydensity.spec import NetworkSpec
+from raydensity.spec import LastEpoch, NetworkSpec
 
 
 def test_trained_networks_are_those_of_the_record_and_can_be_narrowed():
@@ -30,7 +30,7 @@ def test_trained_networks_are_those_of_the_record_and_can_be_narrowed():
 
 @pytest.mark.parametrize("changed", [{"random_labels": True}, {"sparsity": {"name": "random", "nonzeros": 500}}])
 def test_so_are_those_of_random_labels_and_sparse_ones(changed):
-    spec = NetworkSpec.model_validate({**network(epochs=2).model_dump(), **changed})
+    spec = NetworkSpec.model_validate({**network(epochs=2, stopping=LastEpoch()).model_dump(), **changed})
     (row,) = run_cohort([spec]).to_pylist()
     (one,) = trained([spec])
     assert sum(int(parameter.count_nonzero()) for parameter in one.parameters()) == row["nonzeros"]
