@@ -1,15 +1,19 @@
-"""One self-contained HTML page: pictures and style inside, nothing to fetch."""
+"""What the reports of all studies share: tables and figures as files, and one self-contained HTML page with both."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 import pandas as pd
+from matplotlib.figure import Figure
 
-from analysis.figures import DPI
+from analysis.figures import DPI, CannotDraw, draw
+from analysis.runs import Runs
 
 SCREEN_DPI = 140
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -48,6 +52,67 @@ class Section:
     def image_width(self) -> int:
         """Width to show the picture at, in CSS pixels, so that letters have one size whatever the number of panels."""
         return int.from_bytes(self.picture.read_bytes()[16:20], "big") * SCREEN_DPI // DPI if self.picture else 0
+
+
+def write_tables(out: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write each table as `tables/NAME.csv` under `out`."""
+    folder = out / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+
+
+def figures_folder(out: Path) -> Path:
+    """The folder `figures` under `out`, without those of an earlier report's groups, `NAME_of_GROUP`."""
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*_of_*"):
+        old.unlink()
+    return folder
+
+
+def figure_section(
+    folder: Path,
+    name: str,
+    title: str,
+    text: str,
+    make: Callable[[], Figure],
+    *,
+    said: list[Claim] | None = None,
+    shown: Mapping[str, pd.DataFrame] | None = None,
+) -> Section:
+    """A section with the figure that `make` draws, as files `name` in `folder`, or why it cannot be drawn.
+
+    Empty tables are not shown.
+    """
+    tables = {caption: table for caption, table in (shown or {}).items() if len(table)}
+    try:
+        path = draw(make, folder=folder, name=name)
+    except CannotDraw as reason:
+        for kind in ("png", "svg"):  # of another sweep, written to this folder before
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
+        return Section(title, missing=str(reason), claims=said or [], tables=tables)
+    return Section(title, text, picture=path, claims=said or [], tables=tables)
+
+
+def facts(runs: Runs, own: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The header of a report: which sweep it is, a study's `own` facts, and what trained it."""
+    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
+    trained = ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items())
+    return [
+        ("study", f"{runs.study}, scale {runs.scale}"),
+        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
+        *own,
+        ("trained by commit", trained),
+        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
+def missing_networks(planned: int, found: int) -> list[str]:
+    """A warning where networks have no finished run yet."""
+    missing = planned - found
+    words = f"{missing:,} of {planned:,} planned networks have no finished run yet and are missing here."
+    return [words] if missing else []
 
 
 def write(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from analysis.density.claims import Tables
 from analysis.density.networks import READING, SEEDS, SETTINGS, Networks, prepare, type_name
 from analysis.density.published import MODEL_TYPE, TABLE_2, unlike_the_paper
 from analysis.density.tables import tables
-from analysis.figures import CannotDraw, draw
-from analysis.report import Claim, Section, write
+from analysis.report import Claim, Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 
 COLUMNS = [  # of the record, that anything here reads
@@ -107,41 +105,30 @@ def report(runs: Runs, out: Path) -> Path:
     Raises ValueError where no network can be used and OSError where `out` cannot be written.
     """
     networks = prepare(runs)
-    for folder in (out / "tables", out / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
     named, notes = tables(networks)
-    for name, table in named.items():
-        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    write_tables(out, named)
     settings = Section("What was trained, and how", tables={"": display.settings(networks)})
     densities, variance, overlap, readings, parameters = _table_sections(networks, named, notes)
-    figures = _figure_sections(networks, named, out / "figures")
+    figures = _figure_sections(networks, named, figures_folder(out))
     sections = [settings, densities, *figures[:6], variance, overlap, *figures[6:], readings, parameters]
     return write(
         out / "report.html",
         title="The Propensity for Density in Feed-forward Models: what the runs say",
-        facts=_facts(runs, networks),
+        facts=facts(runs, _facts(networks)),
         warnings=_warnings(networks),
         sections=[replace(each, claims=claims.that_can_be_judged(networks, each.claims)) for each in sections],
     )
 
 
-def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
-    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
+def _facts(networks: Networks) -> list[tuple[str, str]]:
     left_out = f"{networks.diverged} diverged, {networks.not_finite} with a trajectory that is not finite or missing"
     limit = f"more than {READING.tolerance:g} ({'relative' if READING.relative else 'absolute'})"
     step = READING.step.replace("_", " ")
     return [
-        ("study", f"{runs.study}, scale {runs.scale}"),
-        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
         ("networks", f"{len(networks.used)} used of {networks.found} trained and {networks.planned} planned"),
         ("left out", left_out),
         ("not converged", _not_converged(networks)),
         ("effective density", f"weights left at the {step} step, where {READING.score} is worse by {limit}"),
-        (
-            "trained by commit",
-            ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items()),
-        ),
-        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
     ]
 
 
@@ -174,10 +161,7 @@ def _warnings(networks: Networks) -> list[str]:
         if not (group["width"] == 1).any():
             said.append("No null hypothesis: it takes networks of width 1 with the same seeds.")
         found += [f"{type_name(networks, key)}. {' '.join(said)}"] if said else []
-    missing = networks.planned - networks.found
-    if missing:
-        found.append(f"{missing} of {networks.planned} planned networks have no finished run yet and are missing here.")
-    return found
+    return [*found, *missing_networks(networks.planned, networks.found)]
 
 
 def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
@@ -186,14 +170,7 @@ def _figure_sections(networks: Networks, named: Tables, folder: Path) -> list[Se
         said = [claim for one in says for claim in one(networks, named)]
         papers = [claim.paper for claim in said]
         said.sort(key=lambda claim: papers.index(claim.paper))
-        try:
-            path = draw(partial(picture, networks), folder=folder, name=name)
-        except CannotDraw as reason:
-            for kind in ("png", "svg"):  # of another sweep, written to this folder before
-                (folder / f"{name}.{kind}").unlink(missing_ok=True)
-            sections.append(Section(title, missing=str(reason), claims=said))
-        else:
-            sections.append(Section(title, text, picture=path, claims=said))
+        sections.append(figure_section(folder, name, title, text, partial(picture, networks), said=said))
     return sections
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from analysis.figures import CannotDraw, draw
 from analysis.frivolous import ablation, claims, curves, display, untrained
 from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.tables import MAIN, Tables
-from analysis.report import Claim, Section, write
+from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 
 COLUMNS = [  # of the record, that anything here reads
@@ -39,24 +34,19 @@ def report(runs: Runs, out: Path) -> Path:
     Raises ValueError where no network can be used and OSError where `out` cannot be written.
     """
     networks = prepare(runs)
-    for folder in (out / "tables", out / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for old in (out / "figures").glob("*_of_*"):  # of panels that this sweep may not have
-        old.unlink()
     tables = Tables(networks)
-    for name, table in tables.named().items():
-        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    write_tables(out, tables.named())
     return write(
         out / "report.html",
         title="Frivolous Units: what the runs say",
-        facts=_facts(runs, networks),
+        facts=facts(runs, _facts(networks)),
         warnings=_warnings(networks, tables),
-        sections=_sections(tables, out / "figures"),
+        sections=_sections(tables, figures_folder(out)),
     )
 
 
 def _sections(tables: Tables, folder: Path) -> list[Section]:
-    figure = partial(_figure, folder)
+    figure = partial(figure_section, folder)
     main = tables.groups(MAIN)
     appendix = [group for group in tables.groups() if group[0] not in MAIN and _compares(tables, group)]
     sections = [Section("What was trained", tables={"": display.trained(tables.networks)})]
@@ -152,24 +142,6 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
     return sections
 
 
-def _figure(
-    folder: Path,
-    name: str,
-    title: str,
-    text: str,
-    make: Callable[[], Figure],
-    *,
-    said: list[Claim] | None = None,
-    shown: dict | None = None,
-) -> Section:
-    tables = {caption: table for caption, table in (shown or {}).items() if len(table)}
-    try:
-        path = draw(make, folder=folder, name=name)
-    except CannotDraw as reason:
-        return Section(title, missing=str(reason), claims=said or [], tables=tables)
-    return Section(title, text, picture=path, claims=said or [], tables=tables)
-
-
 def _title(tables: Tables, group: Group) -> str:
     """A panel in words; with the data set where a panel has several."""
     datasets = [dataset for panel, dataset in tables.groups() if panel == group[0]]
@@ -186,18 +158,12 @@ def _slug(group: Group) -> str:
     return "_".join(group)
 
 
-def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
-    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
-    trained = ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items())
+def _facts(networks: Networks) -> list[tuple[str, str]]:
     return [
-        ("study", f"{runs.study}, scale {runs.scale}"),
-        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
         ("networks", f"{len(networks.used):,} used of {networks.found:,} trained and {networks.planned:,} planned"),
         ("diverged", f"{networks.diverged:,}; they are left out"),
         ("prunable", f"at most {100 * TOLERANCES.changed:g} % of the answers change; the best of the repeats"),
         ("redundant", f"the other units explain all but {100 * TOLERANCES.unexplained:g} % of the variance"),
-        ("trained by commit", trained),
-        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
     ]
 
 
@@ -223,11 +189,7 @@ def _warnings(networks: Networks, tables: Tables) -> list[str]:
     absent = [panel.title for panel in PANELS if panel.name not in {name for name, _ in tables.groups()}]
     if absent:
         found.append(f"This sweep has no networks of: {'; '.join(absent)}.")
-    if missing := networks.planned - networks.found:
-        found.append(
-            f"{missing:,} of {networks.planned:,} planned networks have no finished run yet and are missing here."
-        )
-    return found
+    return [*found, *missing_networks(networks.planned, networks.found)]
 
 
 def _fewest(networks) -> int:

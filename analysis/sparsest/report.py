@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from analysis.figures import CannotDraw, draw
-from analysis.report import Claim, Section, write
+from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 from analysis.sparsest import (
     accuracy,
@@ -43,25 +38,20 @@ def report(runs: Runs, out: Path) -> Path:
     Raises ValueError where no network can be used and OSError where `out` cannot be written.
     """
     networks = prepare(runs)
-    for folder in (out / "tables", out / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for old in (out / "figures").glob("*_of_*"):  # of groups that this sweep may not have
-        old.unlink()
     named = tables(networks)
-    for name, table in named.items():
-        table.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g")
+    write_tables(out, named)
     return write(
         out / "report.html",
         title="Sparsest Models Elude Pruning: what the runs say",
-        facts=_facts(runs, networks),
+        facts=facts(runs, _facts(networks)),
         warnings=_warnings(networks),
-        sections=_sections(networks, named, out / "figures"),
+        sections=_sections(networks, named, figures_folder(out)),
     )
 
 
 def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
     judged = partial(claims.judged, networks, named)
-    figure = partial(_figure, folder)
+    figure = partial(figure_section, folder)
     return [
         Section("What was trained", _phases(networks), tables={"": display.trained(networks)}),
         figure(
@@ -69,11 +59,11 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
             "Accuracy against nonzeros",
             "The best network with at most so many nonzeros, over learning rates, schedules and repetitions; a marker "
             "wherever more of them help. Accuracy is that on the data set, on the logarithm of the errors; dashed: the "
-            "targets. The searched networks are the same in all panels of a start.",
+            "targets. The searched networks are the same in all panels of a start. Tables: best accuracy in percent, "
+            "in brackets the share of networks that reach 95 %.",
             partial(accuracy.best, networks),
             said=judged([claims.winners_suffice, claims.smallest_structure, claims.few_nonzeros]),
             shown=display.accuracy(networks, named),
-            note="Tables: best accuracy in percent, in brackets the share of networks that reach 95 %.",
         ),
         *(
             figure(
@@ -158,27 +148,6 @@ def _sections(networks: Networks, named: Tables, folder: Path) -> list[Section]:
     ]
 
 
-def _figure(
-    folder: Path,
-    name: str,
-    title: str,
-    text: str,
-    make: Callable[[], Figure],
-    *,
-    said: list[Claim] | None = None,
-    shown: dict | None = None,
-    note: str = "",
-) -> Section:
-    tables = {caption: table for caption, table in (shown or {}).items() if len(table)}
-    try:
-        path = draw(make, folder=folder, name=name)
-    except CannotDraw as reason:
-        for kind in ("png", "svg"):  # of another sweep, written to this folder before
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
-        return Section(title, missing=str(reason), claims=said or [], tables=tables)
-    return Section(title, " ".join(filter(None, [text, note])), picture=path, claims=said or [], tables=tables)
-
-
 def _batch_orders(networks: Networks, named: Tables) -> Section:
     title = "Repetitions with other batch orders"
     shown = display.batch_orders(networks, named)
@@ -209,17 +178,11 @@ def _slug(group: tuple[str, str]) -> str:
     return "_".join("".join(sign if sign.isalnum() else "_" for sign in word) for word in group).lower()
 
 
-def _facts(runs: Runs, networks: Networks) -> list[tuple[str, str]]:
-    commits = runs.networks.groupby("git_commit")["git_dirty"].any()
-    trained = ", ".join(f"{c[:12] or 'unknown'}{' (modified)' if d else ''}" for c, d in commits.items())
+def _facts(networks: Networks) -> list[tuple[str, str]]:
     return [
-        ("study", f"{runs.study}, scale {runs.scale}"),
-        ("sweep", f"{runs.sweep_id}, last run {runs.touched[:16].replace('T', ' ')} UTC"),
         ("networks", f"{len(networks.every):,} sparse of {networks.found:,} trained and {networks.planned:,} planned"),
         ("diverged", f"{networks.diverged:,}; they count as not reaching a target"),
         ("nonzeros", "weights and biases that are not zero; a bias is kept if its unit has an outgoing weight"),
-        ("trained by commit", trained),
-        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
     ]
 
 
@@ -231,9 +194,4 @@ def _warnings(networks: Networks) -> list[str]:
             found.append(
                 f"{words[0].upper()}{words[1:]}. Not as in the paper: {'; '.join(unlike)}. Claims get no verdict here."
             )
-    missing = networks.planned - networks.found
-    if missing:
-        found.append(
-            f"{missing:,} of {networks.planned:,} planned networks have no finished run yet and are missing here."
-        )
-    return found
+    return [*found, *missing_networks(networks.planned, networks.found)]
