@@ -1,6 +1,7 @@
-"""How fast units are measured, prunability and redundancy of one network, against the plain way; and how much memory.
+"""How fast MLPs train and units are measured, against the plain way; and how much memory measuring takes.
 
     python benchmarks/frivolous.py                            all parts, on one core
+    python benchmarks/frivolous.py --part step                training steps of MLPs, against autograd and torch.optim
     python benchmarks/frivolous.py --part prunability         one whole pass for each ablation, against what is shared
     python benchmarks/frivolous.py --part redundancy          numpy's covariance of stored outputs, against the stream
     python benchmarks/frivolous.py --part memory              at the peak, with 1,000 and 10,000 images
@@ -9,7 +10,8 @@
 All that is compared runs in this one process, in turn, on one thread; quote the ratios. The plain way keeps images as
 they come, passes them in batches of 100 through the whole network, multiplies what is ablated by 0, and does all that
 once for each ablation, or for each of the three samples of outputs, as the published code does. Weights and images are
-drawn: what they are does not change the time.
+drawn: what they are does not change the time. In training the plain way is a module, autograd and torch.optim for one
+network after the other; "products" are the batched ones that other dense networks take.
 """
 
 from __future__ import annotations
@@ -30,13 +32,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import models
+from raydensity import compiled_shallow, models
+from raydensity.cohort import Cohort
 from raydensity.measures.covariance import MOST_EXAMPLES, covariances
 from raydensity.measures.prunability import REPEATS, SHARES, prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.measuring import UNIT_CHUNK, images_at_a_time
 from raydensity.models.chain import Chain
-from raydensity.spec import MLP, AlexNet, Architecture, Conv2
+from raydensity.optimizers import StackedOptimizer
+from raydensity.spec import MLP, SGD, AlexNet, Architecture, Conv2, NetworkSpec, RMSProp, Teacher
 
 BATCH = 100  # images of the plain way at a time
 NETWORKS: dict[str, tuple[Architecture, tuple[int, ...], int, int]] = {  # input, classes, images to measure on
@@ -80,6 +84,64 @@ def fastest(call: Callable[[], object], seconds: float = 3.0) -> float:
         call()
         times.append(time.process_time() - start)
     return min(times)
+
+
+# Training -------------------------------------------------------------------------------------------------------------
+
+
+def compare_steps(names: list[str], count: int | None, console: Console) -> None:
+    """Milliseconds of a step of a cohort of MLPs, batches of 128 images."""
+    table = Table(title="One step of a cohort of MLPs")
+    for column in ("", "optimiser", "networks", "plain, ms", "products, ms", "raydensity, ms", "ratio"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in names:
+        architecture, input_shape, classes, _ = NETWORKS[name]
+        if not isinstance(architecture, MLP) or len(input_shape) > 1:
+            continue
+        number = count or (2 if input_shape[0] > compiled_shallow.MOST_INPUTS else 75)
+        for rule in (SGD(learning_rate=0.01, momentum=0.9), RMSProp(learning_rate=0.001)):
+            dataset = Teacher(inputs=input_shape[0], samples=1000)
+            specs = [template(dataset, architecture, rule, seed) for seed in range(number)]
+            cohort = Cohort(specs, input_shape=input_shape, classes=classes)
+            ours = StackedOptimizer(cohort, specs)
+            images = torch.randn(number, 128, *input_shape)
+            labels = torch.randint(0, classes, (number, 128))
+            plain = fastest(plain_steps([cohort.network(index) for index in range(number)], rule, images, labels))
+            seconds = fastest(lambda ours=ours, images=images, labels=labels: ours.train(images, labels, 1))
+            most, compiled_shallow.MOST_INPUTS = compiled_shallow.MOST_INPUTS, 0
+            products = fastest(lambda ours=ours, images=images, labels=labels: ours.train(images, labels, 1))
+            compiled_shallow.MOST_INPUTS = most
+            times = (f"{1000 * each:.2f}" for each in (plain, products, seconds))
+            table.add_row(name, rule.name, str(number), *times, f"{plain / seconds:.1f}")
+    console.print(table)
+
+
+def template(dataset: Teacher, architecture: MLP, rule: SGD | RMSProp, seed: int) -> NetworkSpec:
+    """One network of a cohort."""
+    training = {"optimizer": rule, "batch_size": 128, "max_epochs": 1, "stopping": {"name": "last_epoch"}}
+    kind = {"dataset": dataset, "architecture": architecture, "initializer": "glorot_normal", "training": training}
+    return NetworkSpec.model_validate({**kind, "init_seed": seed, "data_seed": 0})
+
+
+def plain_steps(
+    networks: list[Chain], rule: SGD | RMSProp, images: torch.Tensor, labels: torch.Tensor
+) -> Callable[[], None]:
+    """A step of one network after the other."""
+
+    def optimizer(own: Chain) -> torch.optim.Optimizer:
+        if isinstance(rule, SGD):
+            return torch.optim.SGD(own.parameters(), lr=rule.learning_rate, momentum=rule.momentum)
+        return torch.optim.RMSprop(own.parameters(), lr=rule.learning_rate, alpha=rule.decay, eps=rule.epsilon)
+
+    optimizers = [optimizer(own.train().requires_grad_()) for own in networks]
+
+    def step() -> None:
+        for own, its, x, y in zip(networks, optimizers, images, labels, strict=True):
+            its.zero_grad()
+            torch.nn.functional.cross_entropy(own(x), y).backward()
+            its.step()
+
+    return step
 
 
 # The plain way --------------------------------------------------------------------------------------------------------
@@ -197,7 +259,13 @@ def peak(names: list[str], count: int | None, console: Console) -> None:
     print(1024 * int(line.split()[1]))
 
 
-PARTS = {"prunability": compare_prunability, "redundancy": compare_redundancy, "memory": memory, "peak": peak}
+PARTS = {
+    "step": compare_steps,
+    "prunability": compare_prunability,
+    "redundancy": compare_redundancy,
+    "memory": memory,
+    "peak": peak,
+}
 
 
 def main() -> None:
@@ -207,7 +275,7 @@ def main() -> None:
     parser.add_argument("--images", type=int)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    for part in [given.part] if given.part else ["prunability", "redundancy", "memory"]:
+    for part in [given.part] if given.part else ["step", "prunability", "redundancy", "memory"]:
         names = (
             [given.network] if given.network else ["mlp-128", "alexnet-quarter"] if part == "memory" else [*NETWORKS]
         )

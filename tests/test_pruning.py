@@ -41,7 +41,7 @@ def digits():
     return data.load("digits")
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet", "alexnet", "resnet56"])
 def test_trajectory_equals_pruning_by_hand(digits, architecture):
     specs = [network(architecture, init_seed=seed) for seed in range(2)]
     shape = {"input_shape": (1, 8, 8), "classes": 10}
