@@ -64,7 +64,7 @@ def measured_columns(
         network = cohort.network(index)
         if "activations" in wanted:
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
-        images = _Images(network, dataset, validation[index], preprocessing)
+        images = _Images(network, dataset, validation[index], preprocessing, most=spec.measured_images)
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
     return rows
 
@@ -87,21 +87,28 @@ def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, s
 
 
 class _Images:
-    """The test images as a network sees them, some at a time; validation images where the data set has no others."""
+    """The test images as a network sees them, some at a time; validation images where the data set has no others.
 
-    def __init__(self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str) -> None:
+    All of them, or the first `most`.
+    """
+
+    def __init__(
+        self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str, *, most: int = 0
+    ) -> None:
         tested = dataset.description.test_size > 0
         self.images = dataset.test_images if tested else dataset.train_images
         self.chosen = None if tested else validation
+        there = len(self.images) if self.chosen is None else len(self.chosen)
+        self.count = min(there, most or there)
         self.dataset, self.preprocessing = dataset, preprocessing
         self.at_a_time = images_at_a_time(network, normalize(dataset, self.images[:1], preprocessing), most=UNIT_CHUNK)
 
     def __len__(self) -> int:
-        return len(self.images) if self.chosen is None else len(self.chosen)
+        return self.count
 
     def __iter__(self) -> Iterator[Tensor]:
         for start in range(0, len(self), self.at_a_time):
-            part = slice(start, start + self.at_a_time)
+            part = slice(start, min(start + self.at_a_time, len(self)))
             raw = self.images[part] if self.chosen is None else self.images[self.chosen[part]]
             yield normalize(self.dataset, raw, self.preprocessing)
 

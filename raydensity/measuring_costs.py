@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from raydensity import data, models
+from raydensity.data import Description
 from raydensity.measures import covariance, prunability
 from raydensity.models.chain import Chain
 from raydensity.models.layers import UnsharedConv2d
@@ -33,7 +34,7 @@ class Layer(NamedTuple):
 def flops(spec: NetworkSpec) -> float:
     """Arithmetic that the measures of a network's units take, at most: convolutions leave out much of it."""
     known = data.describe(spec.dataset)
-    images = known.test_size or known.judged_size
+    images = _images(spec, known)
     steps = layers(spec.dataset, spec.architecture)
     whole = sum(step.flops for step in steps)
     total = 0.0
@@ -54,7 +55,7 @@ def flops(spec: NetworkSpec) -> float:
 def bytes_needed(spec: NetworkSpec) -> float:
     """Memory that they take beside the outputs of the layers."""
     known = data.describe(spec.dataset)
-    images = known.test_size or known.judged_size
+    images = _images(spec, known)
     hidden = layers(spec.dataset, spec.architecture)[:-1]
     of_ablations = of_covariances = 0
     if any(way in spec.measures for way in WAYS):
@@ -67,6 +68,11 @@ def bytes_needed(spec: NetworkSpec) -> float:
             of_covariances += repeats * (8 * step.units**2 + 2 * 4 * covariance.BLOCK * step.units)
         of_covariances += SQUARES * 8 * max(step.units for step in hidden) ** 2
     return max(of_ablations, of_covariances)
+
+
+def _images(spec: NetworkSpec, known: Description) -> int:
+    there = known.test_size or known.judged_size
+    return min(there, spec.measured_images or there)
 
 
 @cache

@@ -54,6 +54,7 @@ FACTORS = pa.schema(
         ("shuffled", pa.bool_()),
         ("distribution", pa.string()),
         ("rewind_epoch", pa.int64()),
+        ("measured_images", pa.int64()),  # that units are measured on; 0: all
         ("init_seed", pa.int64()),
         ("data_seed", pa.int64()),
         ("order_seed", pa.int64()),

@@ -14,7 +14,9 @@ Settings (--set) beside those of every study:
     optimizer         momentum, sgd, adam, adagrad, proximal_adagrad, rmsprop, ftrl
     rate_and_batch    multiplies learning rate and batch size
     random_labels     true: labels that are drawn at random
+    rate_decay        of momentum and sgd (AlexNet, MLPs): the learning rate is multiplied by it after each epoch
     inputs, samples   of the teacher's data
+    measured_images   test images that units are measured on; 0: all
     pruning           none, or magnitude: with the trajectory of the density study
     by_position       true: prunability also with single positions of feature maps as units
 """
@@ -53,11 +55,13 @@ COMMON: dict[str, Any] = {
     "optimizer": "momentum",
     "rate_and_batch": 1.0,
     "learning_rate": 1e-2,
+    "rate_decay": 0.95,
     "batch_size": 128,
     "max_epochs": 500,
     "precision": "fp32",
     "pruning": "none",
     "by_position": False,
+    "measured_images": 0,
     "repeat": grid_search([0, 1, 2]),
 }
 
@@ -95,6 +99,7 @@ def mlp(*, inputs: int, samples: int, optimizer: str = "momentum", group: str = 
         "initializer_factor": grid_search(INIT_FACTORS),
         "learning_rate": ADAM_RATE if optimizer == "adam" else grid_search(LEARNING_RATES),
         "max_epochs": 50,
+        "measured_images": 768,  # of 1,000: the published code's whole batches less one (docs/fidelity.md)
     }
     return space(group, "mlp", "teacher", **{**own, **factors})
 
@@ -205,6 +210,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
                 "redundancy",
                 "correlation",
             ),
+            "measured_images": cell["measured_images"],
             "init_seed": cell["repeat"],
             "data_seed": 0,
             "order_seed": cell["repeat"],
@@ -265,8 +271,8 @@ def _stopping(cell: Mapping[str, Any]) -> dict[str, Any]:
 def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
     kind = cell["architecture"]
     # The published code lets the rate fall for plain descent alone.
-    if kind == "alexnet" and cell["optimizer"] in ("momentum", "sgd"):
-        return {"name": "exponential", "factor": 0.95}
+    if kind in ("alexnet", "mlp") and cell["optimizer"] in ("momentum", "sgd") and cell["rate_decay"] != 1:
+        return {"name": "exponential", "factor": cell["rate_decay"]}
     if kind == "resnet56":
         return {"name": "multistep", "milestones": (91, 136), "factor": 0.1}
     if kind == "resnet18":
@@ -283,8 +289,8 @@ def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]
     """The networks of the group `mlp_best`, at the learning rate that was best in the group `mlp`.
 
     That is the rate with the best mean validation accuracy, chosen for each width, optimiser, scale of the initial
-    weights and teacher, as the paper does. Where not all its rates are finished these networks are left out: once they
-    are, the grid has them.
+    weights and teacher, as the paper does. Where no repeat is finished with all its rates these networks are left out:
+    once one is, the grid has them.
     """
     if not any("mlp_best" in grid.levels([each], "group") for each in spaces):
         return spaces
@@ -299,7 +305,7 @@ def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]
             searched = accuracies[_search(network(cell))]
             tenth = 10 if cell["optimizer"] in TENTH else 1
             finished = {rate: searched[round(rate / tenth, 12)] for rate in rates}
-            if all(finished.values()):
+            if set.intersection(*(set(each) for each in finished.values())):
                 resolved.append({**each, **cell, "learning_rate": _best(finished), "repeat": each["repeat"]})
     if not resolved:
         raise ValueError("--set group=mlp_best: the group mlp is not finished yet, which its learning rates are of")

@@ -102,6 +102,15 @@ def test_a_point_by_hand():
     assert np.isnan(conv["published_prunability"])
 
 
+def test_layers_count_alike_however_often_they_were_sampled():
+    """Dense layers are taken whole, once; convolutions are sampled three times."""
+    row = network(alexnet(4), redundant=[0.2, 0.3, 0.4], by_layer={"fc1": (0.2, 0.7), "fc2": (0.2, 0.9)})
+    row["redundancy"] = [own for own in row["redundancy"] if own["layer"].startswith("conv") or not own["repeat"]]
+    point = picked(made([row]).frivolity, panel="fig_4c").iloc[0]
+    assert point["redundancy"] == pytest.approx((0.3 + 0.3 + 0.7 + 0.9) / 4)
+    assert point["redundancy_std"] == pytest.approx(np.std([0.2, 0.3, 0.4] * 2 + [0.7] * 3 + [0.9] * 3, ddof=1))
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [

@@ -26,7 +26,7 @@ def networks(scale, **settings):
         ({"group": ["activations"]}, 6 * 5 * 3),
         ({"group": ["rate_and_batch"]}, 6 * 2 * 5 * 3),
         ({"group": ["resnet56"]}, (3 + 1) * 5 * 3),
-        ({"group": ["mlp"], "inputs": ["10"]}, (3 + 2 * 5) * 0 + (5 * 3 + 5 * 2 + 1) * 10 * 5 * 3),
+        ({"group": ["mlp"], "inputs": ["10"]}, (5 * 3 + 5 * 2 + 1) * 10 * 5 * 3),
         ({"group": ["imagenet"]}, 5 + 3 + 5),
     ],
 )
@@ -134,3 +134,59 @@ def test_what_the_other_repeat_reaches_does_not_change_the_choice(ledger):
 def test_networks_at_the_best_rate_alone_need_the_search(ledger):
     with pytest.raises(ValueError, match="group=mlp_best: the group mlp is not finished"):
         STUDY.resolve(configure(STUDY, scale="reduced", settings={"group": ["mlp_best"]}), ledger)
+
+
+REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, schedule, stopping, weight decay
+    ({"group": ["initialisers"]}, ("sgd", 0.01, 0.9), 128, 500, ("exponential", 0.95), ("validation", 50), 0.0),
+    ({"group": ["random_labels"]}, ("sgd", 0.01, 0.9), 128, 5000, ("exponential", 0.95), ("train", 25), 0.0),
+    (
+        {"group": ["regularisers"], "regulariser": ["all"]},
+        *(("sgd", 0.01, 0.9), 128, 1000, ("exponential", 0.95), ("validation", 50), 1e-3),
+    ),
+    (
+        {"group": ["optimisers"], "optimizer": ["sgd"]},
+        *(("sgd", 0.01, 0.0), 128, 500, ("exponential", 0.95), ("validation", 50), 0.0),
+    ),
+    (
+        {"group": ["optimisers"], "optimizer": ["adagrad"]},
+        *(("adagrad", 0.001, None), 128, 500, ("constant", None), ("validation", 50), 0.0),
+    ),
+    (
+        {"group": ["rate_and_batch"], "rate_and_batch": ["4"]},
+        *(("sgd", 0.04, 0.9), 512, 500, ("exponential", 0.95), ("validation", 50), 0.0),
+    ),
+    (
+        {"group": ["resnet56"], "rate_and_batch": ["0.25"]},
+        *(("sgd", 0.025, 0.9), 32, 182, ("multistep", None), ("validation", 0), 2e-4),
+    ),
+    (
+        {"group": ["mlp"], "optimizer": ["momentum"], "learning_rate": ["0.1"]},
+        *(("sgd", 0.1, 0.9), 128, 50, ("exponential", 0.95), ("validation", 0), 0.0),
+    ),
+    (
+        {"group": ["mlp"], "optimizer": ["rmsprop"], "learning_rate": ["0.1"]},
+        *(("rmsprop", 0.01, None), 128, 50, ("constant", None), ("validation", 0), 0.0),
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "rule", "batch", "epochs", "schedule", "stopping", "decay"), REGIMES)
+def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, schedule, stopping, decay):
+    found = [spec for spec in networks("paper", **settings) if spec.random_labels == (stopping[0] == "train")]
+    assert found
+    for spec in found:
+        training, row = spec.training, spec.factors()
+        optimizer = training.optimizer
+        assert (optimizer.name, optimizer.learning_rate, getattr(optimizer, "momentum", None)) == rule
+        assert (training.batch_size, training.max_epochs) == (batch, epochs)
+        assert (training.schedule.name, getattr(training.schedule, "factor", None)) == schedule or (
+            training.schedule.name == "multistep"
+            and (training.schedule.milestones, training.schedule.factor) == ((91, 136), 0.1)
+        )
+        assert (row["stopping"], row["stopping_split"], row["stopping_patience"]) == ("best_accuracy", *stopping)
+        assert optimizer.weight_decay == decay
+
+
+def test_rates_stay_where_that_is_asked_for():
+    constant = networks("paper", group=["mlp"], optimizer=["sgd"], inputs=["10"], rate_decay=["1"])
+    assert {spec.training.schedule.name for spec in constant} == {"constant"}

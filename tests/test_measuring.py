@@ -89,3 +89,13 @@ def test_a_data_set_without_test_images_is_measured_on_validation_images(monkeyp
     )  # fmt: skip
     own = _Images(DenseNetwork(1, (4,), 2), tested, torch.tensor([1, 5, 6]), "unit")
     assert [part.flatten().tolist() for part in own] == [[7, 8], [9]]
+
+
+def test_units_are_measured_on_as_many_images_as_are_asked_for():
+    spec = network("mlp", epochs=1).model_copy(update={"measures": UNITS, "pruning": NoPruning()})
+    (row,) = run_cohort([spec.model_copy(update={"measured_images": 40})]).to_pylist()
+    assert {spectrum["rows"] for spectrum in row["redundancy"]} == {40}
+    assert all(round(40 * share, 9).is_integer() for curve in row["prunability"] for share in curve["unchanged"])
+    (every,) = run_cohort([spec.model_copy(update={"measured_images": 10_000})]).to_pylist()
+    assert {spectrum["rows"] for spectrum in every["redundancy"]} == {359}
+    assert every["test_accuracy"] == row["test_accuracy"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -105,7 +105,7 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
 
     `size` is all units of the layer, as a share of the units of the widest network; prunability is that share for the
     units that can be removed, in the best repeat, NaN where it was not measured; redundancy is an array with a share a
-    repeat, and of the whole network a repeat and layer, empty where it was not measured.
+    repeat, and of the whole network a repeat and layer, all layers as often; empty where it was not measured.
     """
     rows = []
     columns = [networks[name] for name in ("prunability", "redundancy", "width", "varied")]
@@ -123,9 +123,15 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
         for layer in names:
             # Of networks that vary one layer all others are as large at every width.
             size = width / WIDEST if varied == "all" or layer in (ALL, VARIED_LAYER) else 1.0
-            own = list(chain(*shares.values())) if layer == ALL else shares.get(layer, [])
+            own = _of_all_layers(shares) if layer == ALL else shares.get(layer, [])
             rows.append((row, layer, size, size * largest.get(layer, np.nan), size * np.array(own, dtype=float)))
     return pd.DataFrame(rows, columns=["row", "layer", "size", "prunability", "redundancy"])
+
+
+def _of_all_layers(shares: dict[str, list[float]]) -> list[float]:
+    """The shares of all layers, those of fewer repeats again and again: the published code samples each three times."""
+    repeats = math.lcm(*map(len, shares.values()))
+    return [share for own in shares.values() for share in own * (repeats // len(own))]
 
 
 def _at(epochs: np.ndarray, values: np.ndarray, epoch: int) -> float:

@@ -33,6 +33,7 @@ ADDED_LATER: dict[tuple[str, ...], Any] = {
     ("augmentation",): False,
     ("random_labels",): False,
     ("initializer_factor",): 1.0,
+    ("measured_images",): 0,
 }
 
 InitializerName = Literal[
@@ -63,7 +64,8 @@ class NetworkSpec(Frozen):
     `initializer_factor` multiplies the kernels that are drawn.
     `initial_weights` is the digest of published weights (`published_weights.digest`) that the network starts from, in
     place of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
-    training; `pruning` what is removed afterwards, to measure by.
+    training; `pruning` what is removed afterwards, to measure by. Units are ablated and their covariances taken on the
+    first `measured_images` test images; 0 stands for all.
     `init_seed` draws the weights, `data_seed` the validation split, `order_seed` the batches, `prune_seed` random
     pruning; each feeds its own generator.
     """
@@ -80,6 +82,7 @@ class NetworkSpec(Frozen):
     training: Training
     pruning: Pruning = MagnitudePruning()
     measures: tuple[MeasureName, ...] = ("overlap", "activations", "correctness")
+    measured_images: int = Field(default=0, ge=0)
     init_seed: Seed
     data_seed: Seed
     order_seed: Seed = 0
@@ -194,6 +197,7 @@ class NetworkSpec(Frozen):
             "shuffled": getattr(sparsity, "shuffled", False),
             "distribution": getattr(sparsity, "distribution", ""),
             "rewind_epoch": getattr(sparsity, "rewind_epoch", 0),
+            "measured_images": self.measured_images,
             "init_seed": self.init_seed,
             "data_seed": self.data_seed,
             "order_seed": self.order_seed,
