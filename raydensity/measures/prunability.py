@@ -1,7 +1,7 @@
 """Prunability: how many answers stay as they are while units are ablated ("Frivolous Units", specification b.5).
 
 A unit is ablated by setting its output after the nonlinearity to 0. What does not change is computed once: an ablation
-begins at its first layer's output, and where all units of a layer are ablated all images are answered alike.
+begins at its first layer's output, and that of all layers has what follows the first in common with that of the first.
 
 Shapes: B images, C classes, U units of a layer, A ablations.
 """
@@ -9,7 +9,8 @@ Shapes: B images, C classes, U units of a layer, A ablations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -53,23 +54,23 @@ def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_posit
     Units are feature maps, or with `by_position` each position of each map. Raises ValueError if there are no images.
     """
     steps, layers = network.steps(), network.ablated_layers()
-    targets = {"all": tuple(layers)} | {layer: (layer,) for layer in layers}
-    ablations = list(dict.fromkeys(targets.values()))  # one where a network has but one layer
+    targets = ["all", *layers]
     kept: dict[str, Tensor] = {}
-    unchanged = torch.zeros(len(ablations), REPEATS, len(SHARES), dtype=torch.int64)
+    unchanged = torch.zeros(len(targets), REPEATS, len(SHARES), dtype=torch.int64)
     total = 0
     for part in images:
         whole = outputs(network, part)
         if not kept:
             kept = {name: _kept(name, whole[name][0], seed, by_position=by_position) for name in layers}
-        unchanged += torch.stack([_unchanged(steps, whole, each, kept) for each in ablations]).cpu()
+        answered = _Ablations(steps, whole, kept)
+        unchanged += torch.stack([*answered.of_all_and_the_first(), *map(answered.of_one, layers[1:])]).cpu()
         total += len(part)
     if not total:
         raise ValueError("prunability needs images to answer")
     removed = [float(share) for share in SHARES]
     return [
-        Curve(name, repeat, by_position, removed, (unchanged[ablations.index(own), repeat].double() / total).tolist())
-        for name, own in targets.items()
+        Curve(target, repeat, by_position, removed, (counts[repeat].double() / total).tolist())
+        for target, counts in zip(targets, unchanged, strict=True)
         for repeat in range(REPEATS)
     ]
 
@@ -86,38 +87,70 @@ def _kept(layer: str, output: Tensor, seed: int, *, by_position: bool) -> Tensor
     return kept.view(REPEATS, len(PARTS), *shape).to(output)
 
 
-def _unchanged(
-    steps: Mapping[str, Step], whole: Mapping[str, Tensor], ablated: tuple[str, ...], kept: Mapping[str, Tensor]
-) -> Tensor:
-    """How many of the answers of the whole network stay as they are while these layers are ablated: [REPEATS, SHARES].
+class _Ablations:
+    """How many answers of some images stay as they are, [REPEATS, SHARES] for each target of ablation.
 
-    `whole` has the outputs of its steps.
+    `whole` has the outputs of the steps, `kept` what those of the ablated layers are multiplied by. Where all units are
+    ablated all images are answered alike: one passes.
     """
-    first = ablated[0]
-    start, given, names = whole[first], answers(whole["logits"]), list(steps)
-    rest = {name: steps[name] for name in names[names.index(first) + 1 :]}
 
-    def ablated_answers(x: Tensor, factors: Mapping[str, Tensor]) -> Tensor:
-        x = x * factors[first]
-        for name, step in rest.items():
-            x = step(x)
-            if name in ablated:
-                x = x * factors[name]
-        return answers(x)
+    def __init__(self, steps: Mapping[str, Step], whole: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:
+        self.steps, self.whole, self.kept = steps, whole, kept
+        self.layers, self.names = list(kept), list(steps)
+        self.given = answers(whole["logits"])
+        self.parts = [(repeat, part) for repeat in range(REPEATS) for part in range(len(PARTS))]
 
-    counts = torch.full((REPEATS, len(SHARES)), len(given), device=given.device)
-    nothing = {name: torch.zeros_like(kept[name][0, 0]) for name in ablated}
-    counts[:, -1] = (ablated_answers(start[:1], nothing) == given).sum()
-    if list(rest) == ["logits"] and isinstance(last := rest["logits"], nn.Linear):
-        found = _dense_answers(last, start, kept[first].flatten(0, 1))
-        counts[:, 1:-1] = (found == given[:, None]).sum(0).view(REPEATS, -1)
+    def of_one(self, layer: str) -> Tensor:
+        """While one layer is ablated."""
+        counts, start = self._counts(), self.whole[layer]
+        rest = self.names[self.names.index(layer) + 1 :]
+        counts[:, -1] = self._same(self._pass(torch.zeros_like(start[:1]), rest))
+        if rest == ["logits"] and isinstance(last := self.steps["logits"], nn.Linear):
+            found = _dense_answers(last, start, self.kept[layer].flatten(0, 1))
+            counts[:, 1:-1] = (found == self.given[:, None]).sum(0).view(REPEATS, -1)
+            return counts
+        for repeat, part in self.parts:
+            logits = self._pass(start * self.kept[layer][repeat, part], rest)
+            counts[repeat, 1 + part] = self._same(logits)
         return counts
-    with _WithoutZeroChannels():
-        for repeat in range(REPEATS):
-            for part in range(len(PARTS)):
-                factors = {name: kept[name][repeat, part] for name in ablated}
-                counts[repeat, 1 + part] = (ablated_answers(start, factors) == given).sum()
-    return counts
+
+    def of_all_and_the_first(self) -> tuple[Tensor, Tensor]:
+        """While all layers are ablated, and the first alone: what follows it is the same for both, up to the second."""
+        first, *others = self.layers
+        if not others:
+            counts = self.of_one(first)
+            return counts, counts
+        position = self.names.index(others[0]) + 1
+        between, rest = self.names[self.names.index(first) + 1 : position], self.names[position:]
+        of_all, of_first = self._counts(), self._counts()
+        for repeat, part in self.parts:
+            x = self._pass(self.whole[first] * self.kept[first][repeat, part], between)
+            factors = {name: self.kept[name][repeat, part] for name in others}
+            of_all[repeat, 1 + part] = self._same(self._pass(x * factors[others[0]], rest, factors))
+            of_first[repeat, 1 + part] = self._same(self._pass(x, rest, masked=False))
+        x = self._pass(torch.zeros_like(self.whole[first][:1]), between)
+        nothing = {name: torch.zeros_like(self.kept[name][0, 0]) for name in others}
+        of_all[:, -1] = self._same(self._pass(torch.zeros_like(x), rest, nothing))
+        of_first[:, -1] = self._same(self._pass(x, rest))
+        return of_all, of_first
+
+    def _counts(self) -> Tensor:
+        return torch.full((REPEATS, len(SHARES)), len(self.given), device=self.given.device)
+
+    def _same(self, logits: Tensor) -> Tensor:
+        return (answers(logits) == self.given).sum()
+
+    def _pass(
+        self, x: Tensor, names: Sequence[str], factors: Mapping[str, Tensor] | None = None, *, masked: bool = True
+    ) -> Tensor:
+        """The output of the last of some steps, outputs multiplied by `factors`; `masked` says whether x was."""
+        factors = factors or {}
+        for name in names:
+            with _WithoutZeroChannels() if masked else nullcontext():
+                x = self.steps[name](x)
+            masked = name in factors
+            x = x * factors[name] if masked else x
+        return x
 
 
 def _dense_answers(last: nn.Linear, x: Tensor, kept: Tensor) -> Tensor:
@@ -131,10 +164,15 @@ def _dense_answers(last: nn.Linear, x: Tensor, kept: Tensor) -> Tensor:
 
 
 class _WithoutZeroChannels(TorchFunctionMode):
-    """Convolutions leave out channels that are zero in all images: whatever made them so, they contribute nothing."""
+    """The first convolution of a step, and all of the same input, leave out channels that are zero in all images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if func is torch.conv2d:
+        if func is torch.conv2d and (self.input is None or args[0] is self.input):
+            self.input = args[0]
             args, kwargs = _narrowed(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
