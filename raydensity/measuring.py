@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from raydensity.cohort import Cohort
-from raydensity.data import Dataset, normalize
+from raydensity.data import Dataset, as_seen, normalize
 from raydensity.evaluation import evaluate, gather, right_answers
 from raydensity.initializers import starting_parameters
+from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
 from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
 from raydensity.measures.correlation import correlation
 from raydensity.measures.covariance import covariances
@@ -26,7 +27,9 @@ from raydensity.spec import NetworkSpec
 MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
 UNIT_CHUNK = 1000  # the same where units are ablated or covariances taken, which small networks take long to begin
 MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
-PER_NETWORK = {"activations", "prunability", "prunability_by_position", "redundancy", "correlation"}
+PER_NETWORK = {
+    *("activations", "prunability", "prunability_by_position", "redundancy", "correlation", "interpretability")
+}
 
 
 def measured_columns(
@@ -66,7 +69,22 @@ def measured_columns(
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
         images = _Images(network, dataset, validation[index], preprocessing, most=spec.measured_images)
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
+        if "interpretability" in wanted:
+            row["interpretability"] = _interpretability(network, dataset, spec)
     return rows
+
+
+def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> list[dict[str, Any]]:
+    """Of some units of each hidden layer. Every network has images of its own: widths are compared as independent."""
+    found = unit_images(
+        network,
+        input_shape=dataset.description.input_shape,
+        seed=int(spec.id[:15], 16),
+        most_units=MOST_UNITS,
+        shown=SHOWN,
+        preprocess=lambda images: as_seen(dataset, images, spec.preprocessing),
+    )
+    return [unit._asdict() for unit in found]
 
 
 def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, seed: int) -> dict[str, Any]:

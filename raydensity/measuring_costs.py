@@ -10,6 +10,8 @@ from torch import nn
 
 from raydensity import data, models
 from raydensity.data import Description
+from raydensity.interpretability.maximization import Ascent
+from raydensity.interpretability.units import MOST_UNITS
 from raydensity.measures import covariance, prunability
 from raydensity.models.chain import Chain
 from raydensity.models.layers import UnsharedConv2d
@@ -51,7 +53,19 @@ def flops(spec: NetworkSpec) -> float:
         for step in steps[:-1]:
             examples, repeats = _examples(images, step)
             total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
+    if "interpretability" in spec.measures:
+        ascent, up_to = Ascent(), 0.0
+        for step in steps[:-1]:
+            up_to += step.flops
+            total += min(step.units, MOST_UNITS) * up_to * (3 * ascent.steps + ascent.starts)
     return total
+
+
+def check(spec: NetworkSpec) -> None:
+    """ValueError, in one line, where a measure cannot be taken of networks on these data."""
+    known = data.describe(spec.dataset)
+    if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
+        raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
 
 
 def bytes_needed(spec: NetworkSpec) -> float:

@@ -150,11 +150,12 @@ def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
 def need(spec: NetworkSpec, *, device: str) -> Need:
     """What a network takes on one core ("cpu") or one GPU ("gpu"), by counting.
 
-    ValueError if its data set is unknown or cannot be preprocessed so, its width leaves a layer empty, or its batch is
-    larger than the training set.
+    ValueError if its data set is unknown or cannot be preprocessed or measured so, its width leaves a layer empty, or
+    its batch is larger than the training set.
     """
     known, training = data.describe(spec.dataset), spec.training
     data.check_preprocessing(known, spec.preprocessing, augmentation=spec.augmentation)
+    measuring_costs.check(spec)
     if training.batch_size > known.fitted_size:
         raise ValueError(
             f"--set batch_size: {training.batch_size} is more than the {known.fitted_size} training images "

@@ -106,6 +106,16 @@ CORRELATION = pa.struct(
         ("histogram", pa.list_(pa.int64())),  # pairs by |correlation|, 100 equal bins from 0 to 1
     ]
 )
+INTERPRETABILITY = pa.struct(
+    [
+        ("layer", pa.string()),
+        ("unit", pa.int64()),
+        ("activation", pa.float64()),  # that the image excites; 0: no image does
+        ("image_variation", pa.float64()),  # total variation of the image
+        ("spectral_variation", pa.float64()),  # of its Fourier transform
+        ("image", pa.binary()),  # uint8 [channels, height, width], of some units
+    ]
+)
 
 RESULTS = pa.schema(
     [
@@ -147,6 +157,7 @@ RESULTS = pa.schema(
         ("prunability", pa.list_(PRUNABILITY)),
         ("redundancy", pa.list_(REDUNDANCY)),
         ("correlation", pa.list_(CORRELATION)),
+        ("interpretability", pa.list_(INTERPRETABILITY)),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
         ("validation_size", pa.int64()),
     ]

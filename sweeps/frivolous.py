@@ -18,6 +18,7 @@ Settings (--set) beside those of every study:
     inputs, samples   of the teacher's data
     measured_images   test images that units are measured on; 0: all
     pruning           none, or magnitude: with the trajectory of the density study
+    interpretability  true: units also by the images that excite them most (minutes a network; not of MLPs)
     by_position       true: prunability also with single positions of feature maps as units
 """
 
@@ -61,6 +62,7 @@ COMMON: dict[str, Any] = {
     "precision": "fp32",
     "pruning": "none",
     "by_position": False,
+    "interpretability": False,
     "measured_images": 0,
     "repeat": grid_search([0, 1, 2]),
 }
@@ -115,6 +117,7 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
     """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
     own = {"initializer": "lecun_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
+    own |= {"interpretability": True}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
 
 
@@ -150,6 +153,7 @@ SPACES = {
             widths=WIDTHS[:2],
             initializer=grid_search(NORMAL),
             max_epochs=15,
+            interpretability=True,
             repeat=0,
         ),
     ],
@@ -209,6 +213,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
                 *(("prunability_by_position",) if cell["by_position"] else ()),
                 "redundancy",
                 "correlation",
+                *(("interpretability",) if cell["interpretability"] else ()),
             ),
             "measured_images": cell["measured_images"],
             "init_seed": cell["repeat"],

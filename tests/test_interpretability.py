@@ -1,12 +1,24 @@
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from networks import network
 from random_networks import IMAGE, small
 
-from raydensity.interpretability import Ascent, compare, maximizing_images, total_variation
+from raydensity import data
+from raydensity.experiment import run_cohort
+from raydensity.interpretability.comparison import compare
+from raydensity.interpretability.maximization import Ascent, maximizing_images
+from raydensity.interpretability.total_variation import spectral_total_variation, total_variation
+from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
 from raydensity.models.conv2 import Conv2Network
 from raydensity.models.mlp import DenseNetwork
 
 QUICK = Ascent(steps=10, shift=1, starts=4)
+
+
+def units(network, *, input_shape=IMAGE, seed=0, **options):
+    return pd.DataFrame(unit_images(network, input_shape=input_shape, seed=seed, **options))
 
 
 def test_of_a_dense_unit_the_image_is_its_positive_weights():
@@ -69,7 +81,8 @@ def test_smooth_filters_are_easier_to_interpret_than_checkerboards():
     board = torch.tensor([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]])
     smooth = torch.ones(3, 3) + 0.2 * torch.rand(6, 3, 3, generator=source)
     rough = board + 0.2 * torch.rand(8, 3, 3, generator=source)
-    table = compare(filters(smooth), filters(rough), input_shape=(3, 8, 8), ascent=Ascent(steps=60, shift=1, starts=2))
+    ascent = Ascent(steps=60, shift=1, starts=2)
+    table = compare(*(units(filters(own), input_shape=(3, 8, 8), ascent=ascent) for own in (smooth, rough)))
     assert list(table["layer"]) == ["conv1"] * 2 + ["conv2"] * 2 + ["fc1"] * 2 + ["fc2"] * 2
     assert list(table["measure"]) == ["image", "spectrum"] * 4
     first = table.iloc[0]
@@ -86,7 +99,8 @@ def test_smooth_filters_are_easier_to_interpret_than_checkerboards():
 def test_a_network_does_not_differ_from_itself(architecture):
     network = small(architecture).float()
     ascent = Ascent(steps=3, shift=1, starts=4)
-    table = compare(network, network, input_shape=IMAGE, most_units=4, ascent=ascent, permutations=99)
+    own = units(network, most_units=4, ascent=ascent)
+    table = compare(own, own, permutations=99)
     assert (table["units_narrow"] + table["silent_narrow"] == 4).all()
     tested = table.dropna()
     assert len(tested) >= 4
@@ -122,4 +136,71 @@ def test_only_networks_of_one_architecture_are_compared():
     with pytest.raises(
         ValueError, match="networks of one architecture are compared, not fc1-fc2 and conv1-conv2-fc1-fc2"
     ):
-        compare(small("mlp").float(), small("conv2").float(), input_shape=IMAGE)
+        compare(*(units(small(name).float(), most_units=2, ascent=QUICK) for name in ("mlp", "conv2")))
+
+
+def test_units_are_drawn_and_some_of_their_images_kept():
+    network = small("conv2").float()
+    every, some = units(network, shown=2, ascent=QUICK), units(network, most_units=3, ascent=QUICK)
+    assert list(every.groupby("layer", sort=False).size()) == [
+        len(output[0]) for output in network.activations(torch.zeros(1, *IMAGE)).values()
+    ]
+    assert (some.groupby("layer").size() == 3).all()
+    assert some["image"].isna().all()
+    for layer, own in every.groupby("layer"):
+        excited = own[own["activation"] != 0]
+        assert list(excited["image"].notna()) == [index < 2 for index in range(len(excited))]
+        found = maximizing_images(network, layer, list(own["unit"]), input_shape=IMAGE, seed=0, ascent=QUICK)
+        assert own["image_variation"].to_numpy() == pytest.approx(total_variation(found.images).numpy())
+        assert own["spectral_variation"].to_numpy() == pytest.approx(spectral_total_variation(found.images).numpy())
+        for row, image in zip(own.itertuples(), found.images, strict=True):
+            if row.image is not None:
+                kept = np.frombuffer(row.image, np.uint8).reshape(IMAGE)
+                assert np.abs(kept / 255 - image.numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_a_record_has_them_and_no_two_networks_start_alike(monkeypatch):
+    monkeypatch.setattr("raydensity.interpretability.units.maximizing_images", quickly)
+    specs = [network("conv2", epochs=1, init_seed=seed) for seed in (0, 1)]
+    specs = [spec.model_copy(update={"measures": ("interpretability",)}) for spec in specs]
+    first, second = run_cohort(specs).to_pylist()
+    rows = first["interpretability"]
+    assert [row["layer"] for row in rows] == sorted(row["layer"] for row in rows)
+    assert max(sum(row["layer"] == layer for row in rows) for layer in ("conv1", "fc1")) <= MOST_UNITS
+    assert 0 < sum(row["image"] is not None for row in rows) <= 4 * SHOWN
+    assert all(len(row["image"]) == 64 for row in rows if row["image"])
+    starts = quickly.starts
+    assert len({seed for seed, _ in starts}) == 2
+    assert repr(rows) != repr(second["interpretability"])
+    (again,) = run_cohort(specs[:1]).to_pylist()
+    assert repr(again["interpretability"]) == repr(rows)
+
+
+def quickly(*args, seed, ascent=None, **options):
+    """As `maximizing_images`, in a few steps."""
+    quickly.starts.append((seed, args[1]))
+    return maximizing_images(*args, seed=seed, ascent=QUICK, **options)
+
+
+quickly.starts = []
+
+
+def test_networks_that_see_no_images_are_refused_before_they_train():
+    from raydensity.placement import need
+    from raydensity.spec import Teacher
+
+    spec = network("mlp").model_copy(update={"measures": ("interpretability",), "dataset": Teacher(inputs=10)})
+    with pytest.raises(ValueError, match="interpretability is of units that see images, and teacher has none"):
+        need(spec, device="cpu")
+
+
+@pytest.mark.parametrize("preprocessing", ["unit", "standardized", "per_image"])
+def test_images_are_seen_as_pixels_are(preprocessing):
+    digits = data.load("digits")
+    pixels = digits.train_images[:20]
+    shades = (pixels / digits.description.scale).requires_grad_()
+    seen = data.as_seen(digits, shades, preprocessing)
+    torch.testing.assert_close(seen, data.normalize(digits, pixels, preprocessing), rtol=1e-4, atol=1e-5)
+    seen.square().sum().backward()
+    assert shades.grad.isfinite().all()
+    assert shades.grad.abs().sum() > 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from raydensity.interpretability import rank_permutation_test
+from raydensity.interpretability.permutation_test import rank_permutation_test
 
 
 def test_literal():

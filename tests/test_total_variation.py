@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydensity.interpretability import spectral_total_variation, total_variation
+from raydensity.interpretability.total_variation import spectral_total_variation, total_variation
 
 
 def test_literals():

@@ -23,7 +23,7 @@ from raydensity.data.dataset import Arrays, Dataset, Description, Source, split
 from raydensity.data.digits import DIGITS
 from raydensity.data.files import MissingFiles
 from raydensity.data.mnist import MNIST
-from raydensity.data.preprocessing import check_preprocessing, normalize
+from raydensity.data.preprocessing import as_seen, check_preprocessing, normalize
 from raydensity.data.random_labels import with_random_labels
 from raydensity.memory import machine_memory
 from raydensity.spec import AnyDataset, Spiral, Teacher
@@ -32,6 +32,7 @@ __all__ = [
     "DATASETS",
     "Dataset",
     "Description",
+    "as_seen",
     "augment",
     "check",
     "check_preprocessing",

@@ -44,18 +44,37 @@ def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
     check_preprocessing(dataset.description, preprocessing)
     if images.is_floating_point():
         return images
-    if preprocessing == "per_image":
-        return standardized_each(levels(dataset, images))
-    if preprocessing == "crop_28":
-        height, width = images.shape[-2:]
-        top, left = (height - CROP) // 2, (width - CROP) // 2
-        middle = images[..., top : top + CROP, left : left + CROP]
-        return resized(standardized_each(levels(dataset, middle)), (height, width))
+    if preprocessing in ("per_image", "crop_28"):
+        return _standardized(levels(dataset, images), preprocessing)
     scaled = images.float().div_(dataset.description.scale)
     if preprocessing == "unit":
         return scaled
     mean, deviation = dataset.channel_statistics
     return scaled.sub_(mean).div_(deviation)
+
+
+def as_seen(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
+    """Images [..., C, H, W] whose values go from 0 to 1 as a network sees them, as `normalize` does with pixels.
+
+    Differentiable. Raises as `normalize`.
+    """
+    check_preprocessing(dataset.description, preprocessing)
+    if preprocessing in ("per_image", "crop_28"):
+        return _standardized(images * WHITE, preprocessing)
+    if preprocessing == "unit":
+        return images
+    mean, deviation = dataset.channel_statistics
+    return (images - mean) / deviation
+
+
+def _standardized(images: Tensor, preprocessing: str) -> Tensor:
+    """`per_image` or `crop_28` of images from 0 to WHITE."""
+    if preprocessing == "per_image":
+        return standardized_each(images)
+    height, width = images.shape[-2:]
+    top, left = (height - CROP) // 2, (width - CROP) // 2
+    middle = images[..., top : top + CROP, left : left + CROP]
+    return resized(standardized_each(middle), (height, width))
 
 
 def levels(dataset: Dataset, images: Tensor) -> Tensor:
@@ -70,8 +89,8 @@ def standardized_each(images: Tensor) -> Tensor:
     """
     values = images.flatten(-3)
     centred = values - values.mean(-1, keepdim=True)
-    deviation = centred.square().mean(-1, keepdim=True).sqrt_()
-    return centred.div_(deviation.clamp_(min=values.shape[-1] ** -0.5)).view(images.shape)
+    deviation = centred.square().mean(-1, keepdim=True).sqrt()
+    return (centred / deviation.clamp(min=values.shape[-1] ** -0.5)).view(images.shape)
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:

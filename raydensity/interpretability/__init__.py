@@ -1,26 +1,20 @@
 """Are the units of wide networks harder to interpret? (Frivolous Units, section 5, and its Figure 5.)
 
+import pandas as pd
 from raydensity import data
-from raydensity.interpretability import compare, maximizing_images
+from raydensity.interpretability.comparison import compare
+from raydensity.interpretability.units import unit_images
 from raydensity.networks import trained
 
 narrow, wide = trained([narrow_spec]) + trained([wide_spec])      # NetworkSpecs that differ in width
-table = compare(narrow, wide, input_shape=(3, 32, 32), most_units=50)      # a row a layer and measure, with its p
-maximizing_images(narrow, "conv1", [0, 1], input_shape=(3, 32, 32), seed=0).images     # [2, 3, 32, 32]
-"""
+cifar = data.load("cifar10")
 
-from raydensity.interpretability.comparison import compare
-from raydensity.interpretability.maximization import Ascent, Maximized, maximizing_images
-from raydensity.interpretability.permutation_test import RankTest, rank_permutation_test
-from raydensity.interpretability.total_variation import spectral_total_variation, total_variation
+def see(images):                                                  # from 0 to 1, as the networks were trained on them
+    return data.as_seen(cifar, images, narrow_spec.preprocessing)
 
-__all__ = [
-    "Ascent",
-    "Maximized",
-    "RankTest",
-    "compare",
-    "maximizing_images",
-    "rank_permutation_test",
-    "spectral_total_variation",
-    "total_variation",
+tables = [
+    pd.DataFrame(unit_images(network, input_shape=(3, 32, 32), seed=seed, most_units=50, preprocess=see))
+    for seed, network in enumerate((narrow, wide))                # seeds of their own: the groups must be independent
 ]
+compare(*tables)                                                  # a row a layer and measure, with its p
+"""

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from raydensity.randomness import generator
-
 PERMUTATIONS = 10_000
 BATCH = 1_000  # permutations at a time
 
@@ -43,6 +41,6 @@ def rank_permutation_test(
         n_resamples=permutations,
         batch=BATCH,
         alternative="two-sided",
-        rng=np.random.default_rng(generator(seed, "permutations").initial_seed()),
+        rng=np.random.default_rng(seed),
     )
     return RankTest(float(result.statistic), float(result.pvalue))

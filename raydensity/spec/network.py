@@ -49,7 +49,14 @@ InitializerName = Literal[
 ]
 Preprocessing = Literal["unit", "standardized", "crop_28", "per_image"]
 MeasureName = Literal[
-    "overlap", "activations", "correctness", "prunability", "prunability_by_position", "redundancy", "correlation"
+    "overlap",
+    "activations",
+    "correctness",
+    "prunability",
+    "prunability_by_position",
+    "redundancy",
+    "correlation",
+    "interpretability",
 ]
 
 
