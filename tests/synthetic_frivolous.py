@@ -159,6 +159,7 @@ def network(
     correlated: float = 0.1,
     accuracy: float = 0.9,
     train_accuracy: float = 0.99,
+    visualized: list[dict] | None = None,
     **changes: object,
 ) -> dict:
     """One row of a record: shares of the units that are prunable and redundant, one a repeat.
@@ -198,6 +199,7 @@ def network(
             for repeat, share in enumerate(shares)
         ],
         "correlation": [{"layer": name, "mean": correlated, "histogram": histogram} for name in layers],
+        "interpretability": visualized or [],
         "validation_size": {"teacher": 1000, "image_folder": 10_000}.get(spec.factors()["dataset"], 2500),
         "record_version": RECORD_VERSION,
         "cohort_id": "",
@@ -211,3 +213,16 @@ def network(
 def records(rows: Sequence[dict]) -> pa.Table:
     """Rows as one record."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+
+
+def unit_images(layers: Sequence[str], variation: float, *, units: int = 10, silent: int = 0, seed: int = 0) -> list:
+    """Units of these layers, of 3 colours and 8x8 pixels, with total variations around `variation`."""
+    source = np.random.default_rng(seed)
+    rows = []
+    for layer in layers:
+        for unit in range(units):
+            own = float(variation * source.uniform(0.9, 1.1))
+            image = source.integers(0, 256, 192, dtype=np.uint8).tobytes() if silent <= unit < silent + 8 else None
+            row = {"layer": layer, "unit": unit, "activation": float(unit >= silent), "image": image}
+            rows.append({**row, "image_variation": own, "spectral_variation": 10 / own})
+    return rows

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual
+from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
 from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.networks import Tolerances, measure, prepare
@@ -16,10 +16,12 @@ TABLE_COLUMNS = {
     "frivolity": "dataset scale panel curve layer width n_train n accuracy prunability redundancy non_prunability "
     "non_redundancy accuracy_std prunability_std redundancy_std non_prunability_std non_redundancy_std "
     "published_prunability published_redundancy published_accuracy short",
-    "gain": "dataset scale panel curve measure n_ratios g published_g_min published_g_max published_g whole short "
-    "papers",
+    "gain": "dataset scale panel curve measure n_ratios g g_error published_g_min published_g_max published_g g_here "
+    "published_g_here short papers",
     "ablation": "dataset scale panel curve width removed n unchanged unchanged_std published_unchanged",
     "correlation": "dataset scale panel curve layer width n correlation correlation_std published_correlation",
+    "interpretability": "dataset scale panel curve layer measure narrow wide units_narrow units_wide silent_narrow "
+    "silent_wide mean_narrow mean_wide statistic p",
     "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
     "at_2x at_4x",
 }
@@ -73,7 +75,7 @@ def test_exact_power_laws_have_their_gain(prunable, redundant):
             assert list(gains.loc[curve]["g"]) == pytest.approx([2, 2, 2, 2])
     low_high = ["published_g_min", "published_g_max", "published_g"]
     assert gains.loc[("Glorot", "prunability"), low_high].tolist() == [2.29, 2.81, 2.81]
-    assert gains["whole"].all()
+    assert gains["g"].equals(gains["g_here"])
 
 
 def test_a_point_by_hand():
@@ -211,11 +213,13 @@ def test_one_width_and_missing_measures_leave_gains_empty():
     tables = made(rows)
     gains = picked(tables.gain, panel="fig_4c").set_index("measure")
     assert dict(gains["n_ratios"]) == {"prunability": 1, "redundancy": 0, "non_prunability": 1, "non_redundancy": 0}
-    assert gains["g"].notna().tolist() == [True, False, True, False]
-    assert not gains["whole"].any()
+    assert gains["g"].isna().all()
+    assert gains["g_here"].notna().tolist() == [True, False, True, False]
+    assert gains.loc["prunability", "published_g_here"] == pytest.approx(0.013 / 0.006)
+    assert gains["published_g_here"].notna().tolist() == [True, False, False, False]
     assert tables.frivolity["redundancy"].isna().all()
     assert tables.correlation.empty
-    assert made(rows[:1]).gain["g"].isna().all()
+    assert made(rows[:1]).gain["g_here"].isna().all()
 
 
 def test_what_diverged_or_was_not_measured_is_left_out():
@@ -275,3 +279,23 @@ def test_neither_order_nor_packing_changes_a_table():
     one, other = made(rows).named(), made(rows[::-1]).named()
     for name in one:
         pd.testing.assert_frame_equal(one[name], other[name])
+
+
+def test_units_of_the_narrowest_networks_are_tested_against_those_of_the_widest():
+    layers = ["conv1", "conv2"]
+    rows = [
+        network(alexnet(width, seed=seed), visualized=unit_images(layers, of, silent=2, seed=10 * seed + n))
+        for n, (width, of) in enumerate({0.25: 1.0, 1: 5.0, 4: 2.0}.items())
+        for seed in (0, 1)
+    ]
+    table = picked(made([*rows, network(alexnet(4, seed=2))]).interpretability, panel="fig_4c")
+    assert list(table["layer"]) == ["conv1", "conv1", "conv2", "conv2"]
+    assert list(table["measure"]) == ["image", "spectrum"] * 2
+    first = table.iloc[0]
+    assert list(first[["curve", "narrow", "wide", "units_narrow", "units_wide"]]) == ["Glorot", 0.25, 4, 16, 16]
+    assert list(first[["silent_narrow", "silent_wide"]]) == [4, 4]
+    assert first["mean_narrow"] == pytest.approx(1, rel=0.1)
+    assert first["mean_wide"] == pytest.approx(2, rel=0.1)
+    assert list(table["statistic"]) == [-16, 16] * 2
+    assert (table["p"] < 0.001).all()
+    assert made([network(alexnet(1), visualized=unit_images(layers, 1.0))]).interpretability.empty

@@ -3,9 +3,10 @@
 import re
 import xml.etree.ElementTree as ET
 
+import pandas as pd
 import pytest
 from synthetic import new_store, write_sweep
-from synthetic_frivolous import alexnet, mlp, network, records, residual
+from synthetic_frivolous import alexnet, mlp, network, records, residual, unit_images
 from test_analysis_frivolous import made, runs
 
 from analysis import analyse, figures
@@ -143,7 +144,7 @@ def test_a_report_with_everything_in_it(tmp_path):
         *figures_of("fig_4b", GLOROT[1], "frivolous", "others"),
     }
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {
-        f"{name}.csv" for name in ("frivolity", "gain", "ablation", "correlation", "tolerances")
+        f"{name}.csv" for name in ("frivolity", "gain", "ablation", "correlation", "interpretability", "tolerances")
     }
     for text in (
         "10 used of 10 trained and 12 planned",
@@ -159,6 +160,23 @@ def test_a_report_with_everything_in_it(tmp_path):
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["']?data:)""", words)
     for path in (tmp_path / "figures").glob("*.svg"):
         ET.parse(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_units_that_were_looked_at_are_shown_and_tested(tmp_path):
+    layers = ["conv1", "conv2", "fc1", "fc2"]
+    rows = [
+        network(alexnet(width, initializer=name), visualized=unit_images(layers, 1 + width, silent=1))
+        for name in ("glorot_normal", "he_normal")
+        for width in (0.25, 4)
+    ]
+    words, drawn = written(rows, tmp_path)
+    panel, dataset = GLOROT
+    assert {f"variation_of_{panel}_{dataset}", *(f"images_of_{panel}_{dataset}_{n}" for n in (1, 2))} <= drawn
+    assert "Figure 4c, Glorot: 8 of 8 tests differ (Holm, 5 %), in 4 the narrow networks are easier" in words
+    assert "Figure 5. Images that excite units" in words
+    table = pd.read_csv(tmp_path / "tables" / "interpretability.csv")
+    assert len(table[table["panel"] == panel]) == 2 * 4 * 2
 
 
 @pytest.mark.filterwarnings("error")

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from analysis.frivolous import published, untrained
 from analysis.frivolous.axes import fraction
@@ -22,6 +24,8 @@ Group = tuple[str, str]
 Says = Callable[[Tables, Group], list[Claim]]
 RANDOM = "ResNet56, random labels"
 SLACK = 1.0  # points of accuracy that a wider network may lose and be called as good
+LEVEL = 0.05  # of significance
+FAR = 2.0  # standard errors within which a gain says nothing
 PROPORTIONAL = 0.1  # how far from 2 a gain may be and be called that of the width
 
 
@@ -57,19 +61,22 @@ def others_grow_less(tables: Tables, group: Group) -> list[Claim]:
 
 
 def inside_published(tables: Tables, group: Group) -> list[Claim]:
-    """Our gains against the smallest and the largest that the panel of the paper shows."""
+    """Our gains against the smallest and the largest that the panel of the paper shows.
+
+    A gain that is outside but as near as FAR standard errors says nothing.
+    """
     claims = []
     rows = of_group(tables.gain, group).dropna(subset=["g", "published_g_min"])
     for measure, part in rows.groupby("measure", sort=False):
         low, high = part["published_g_min"].iloc[0], part["published_g_max"].iloc[0]
         inside = part["g"].round(2).between(low, high)
-        listed = ", ".join(f"{c or 'all'} {g:.2f}" for c, g in zip(part["curve"], part["g"], strict=True))
+        beyond = np.maximum(low - part["g"], part["g"] - high) > FAR * part["g_error"].fillna(0)
         words = str(measure).replace("_", "-")
-        here = f"{_where(group)}: {int(inside.sum())} of {len(part)} curves inside {low:.2f} to {high:.2f} ({listed})."
-        can_tell = (part["whole"] & ~part["short"]).all()
-        claims.append(
-            Claim(f"The gains in {words} that the panel shows.", here, bool(inside.all()) if can_tell else None)
-        )
+        few = f"{int(inside.sum())} of {len(part)} curves inside {low:.2f} to {high:.2f}"
+        here = f"{_where(group)}: {few} ({_listed(part)})."
+        verdict = True if inside.all() else False if (beyond & ~inside).any() else None
+        can_tell = not part["short"].any()
+        claims.append(Claim(f"The gains in {words} that the panel shows.", here, verdict if can_tell else None))
     return claims
 
 
@@ -106,6 +113,25 @@ def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
     return claims
 
 
+def interpretability_has_no_trend(tables: Tables, group: Group) -> list[Claim]:
+    """Differences that are left after Holm's correction, and which way they go; a claim on networks for ImageNet."""
+    paper = "Narrow and wide networks differ in how interpretable their units are, but neither consistently less."
+    claims = []
+    for line in tables.of(group):
+        rows = of_group(tables.interpretability, group)
+        rows = rows[rows["curve"] == line.name].dropna(subset=["p"])
+        if rows.empty:
+            continue
+        kept = rows[multipletests(rows["p"], alpha=LEVEL, method="holm")[0]]
+        easier = int((kept["statistic"] < 0).sum())
+        words = f"{len(kept)} of {len(rows)} tests differ (Holm, {100 * LEVEL:g} %)"
+        words += f", in {easier} the narrow networks are easier to interpret" if len(kept) else ""
+        the_papers = line.dataset == "image_folder" and _speaks(line) and not line.short
+        agrees = 0 < easier < len(kept) if the_papers else None
+        claims.append(Claim(paper, f"{_where(group)}, {line.name or 'all'}: {words}.", agrees))
+    return claims
+
+
 def initializers_trade(tables: Tables, group: Group) -> list[Claim]:
     """Which of Glorot and He has more of either kind, at each width."""
     said = {
@@ -137,7 +163,7 @@ def random_networks_are_proportional() -> list[Claim]:
     for measure in ("prunability", "redundancy"):
         for inputs, part in untrained.drawn().groupby("inputs"):
             mean = part.groupby("width")[measure].mean()
-            g, _ = gain({float(str(width)): value for width, value in mean.items()}, measure)
+            g = gain({float(str(width)): value for width, value in mean.items()}, measure).g
             paper = f"In random networks {measure} is in proportion to the width, in expectation (appendix; g = 2)."
             here = f"{untrained.NETWORKS} networks with {inputs:,} inputs: g = {g:.2f}."
             claims.append(Claim(paper, here, bool(abs(g - 2) <= PROPORTIONAL)))
@@ -163,20 +189,33 @@ def _compared(
 def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:
     """The gains of a panel that there are; `can_tell` where they may be held against the paper."""
     rows = of_group(tables.gain, group)
-    rows = rows[(rows["measure"] == measure) & rows["g"].notna()]
-    return rows.assign(can_tell=rows["whole"] & ~rows["short"] & rows["papers"])
+    rows = rows[(rows["measure"] == measure) & rows["g_here"].notna()]
+    return rows.assign(can_tell=rows["g"].notna() & ~rows["short"] & rows["papers"])
 
 
 def _said(group: Group, paper: str, rows: pd.DataFrame, holds: Callable[[pd.Series], pd.Series]) -> list[Claim]:
-    """One claim about the gains of a panel, on which those that can tell decide; none without gains."""
+    """One claim about the gains of a panel, on which those that can tell decide; none without gains.
+
+    It holds, or does not, where it would FAR standard errors to either side as well.
+    """
     if rows.empty:
         return []
-    listed = "; ".join(
-        f"{row['curve'] or 'all'} {row['g']:.2f}" + ("" if row["whole"] else f" ({_ratios(row['n_ratios'])})")
-        for row in rows.to_dict("records")
-    )
     judged = rows[rows["can_tell"]]
-    return [Claim(paper, f"{_where(group)}: {listed}.", bool(holds(judged["g"]).all()) if len(judged) else None)]
+    error = FAR * judged["g_error"].fillna(0)
+    near = [holds(judged["g"] + shift) for shift in (0.0, error, -error)]
+    every, none = near[0] & near[1] & near[2], ~(near[0] | near[1] | near[2])
+    verdict = None if judged.empty else True if every.all() else False if none.any() else None
+    return [Claim(paper, f"{_where(group)}: {_listed(rows)}.", verdict)]
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    """Gains with their standard errors, in brackets of how many ratios where some are missing."""
+    words = []
+    for row in rows.to_dict("records"):
+        error = "" if pd.isna(row["g_error"]) else f" ± {row['g_error']:.2f}"
+        few = f" ({_ratios(row['n_ratios'])})" if pd.isna(row["g"]) else ""
+        words.append(f"{row['curve'] or 'all'} {row['g_here']:.2f}{error}{few}")
+    return "; ".join(words)
 
 
 def _ratios(count: int) -> str:

@@ -96,11 +96,13 @@ def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:
 
 
 def _title(gains: pd.DataFrame, measure: str) -> str:
-    """A measure with its smallest and largest gain, ours and the published ones."""
-    known, words = gains.dropna(subset=["g"]), WORDS[measure].capitalize()
+    """A measure with its smallest and largest gain, ours and the published ones; those of curves with all widths."""
+    known, words = gains.dropna(subset=["g"]), f"{WORDS[measure].capitalize()}: share of the 4× network's units"
     if known.empty:
-        return words
+        here = gains.dropna(subset=["g_here"])
+        return words + ("\nsome widths are missing: no g" if len(here) else "")
     low, high = known["published_g_min"].iloc[0], known["published_g_max"].iloc[0]
     beside = "" if np.isnan(low) else f" (published {low:.2f} to {high:.2f})"
     own = [known["g"].min(), known["g"].max()]
-    return f"{words}\ng {' to '.join(dict.fromkeys(f'{g:.2f}' for g in own))}{beside}"
+    trained = ", too short" if known["short"].any() else ""
+    return f"{words}\ng {' to '.join(dict.fromkeys(f'{g:.2f}' for g in own))}{trained}{beside}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.networks import Networks
 from analysis.frivolous.published import is_the_papers
 from analysis.frivolous.tables import Tables
-from analysis.report import mean_and_deviation, number
+from analysis.report import mean_and_deviation, number, p_value
 
 Group = tuple[str, str]
 DIGITS = 3
@@ -56,16 +57,30 @@ def frivolity(tables: Tables, group: Group, measures: tuple[str, ...]) -> pd.Dat
     return _without_empty(pd.DataFrame(shown).astype(str))
 
 
-def gains(tables: Tables, group: Group) -> pd.DataFrame:
-    """Gains by curve, one column a measure, in brackets how many ratios there are where some are missing."""
-    rows = of_group(tables.gain, group)
-    rows = rows[rows["g"].notna()]
+def interpretability(tables: Tables, group: Group) -> pd.DataFrame:
+    """Mean total variation of narrow and wide networks, by curve, layer and measure, with its test."""
+    rows = of_group(tables.interpretability, group)
     if rows.empty:
         return pd.DataFrame()
-    cells = [
-        number(g, 2) + ("" if whole else f" ({n} ratio{'s' if n > 1 else ''})")
-        for g, whole, n in zip(rows["g"], rows["whole"], rows["n_ratios"], strict=True)
-    ]
+    widths = [f"{fraction(n)}× and {fraction(w)}×" for n, w in zip(rows["narrow"], rows["wide"], strict=True)]
+    shown = {"curve": rows["curve"], "widths": widths, "layer": rows["layer"], "of": rows["measure"]}
+    for side in ("narrow", "wide"):
+        means = [number(mean, 1) for mean in rows[f"mean_{side}"]]
+        counted = zip(means, rows[f"units_{side}"], rows[f"silent_{side}"], strict=True)
+        shown[f"{side}: mean (units, silent)"] = [f"{mean} ({n}, {silent})" for mean, n, silent in counted]
+    shown |= {"difference of ranks": [number(each, 1) for each in rows["statistic"]]}
+    shown |= {"p": [p_value(each) for each in rows["p"]]}
+    return _without_empty(pd.DataFrame(shown).astype(str))
+
+
+def gains(tables: Tables, group: Group) -> pd.DataFrame:
+    """Gains by curve, one column a measure, with standard errors over networks; where widths are missing those over
+    the widths that there are, in brackets how many ratios, and the published curve's over the same."""
+    rows = of_group(tables.gain, group)
+    rows = rows[rows["g_here"].notna()]
+    if rows.empty:
+        return pd.DataFrame()
+    cells = [_gain(row) for row in rows.to_dict("records")]
     wide = rows.assign(cell=cells).pivot(index="curve", columns="measure", values="cell")
     order = [measure for measure in WORDS if measure in wide.columns]
     wide = wide.reindex(index=list(dict.fromkeys(rows["curve"])), columns=order).fillna("").rename(columns=WORDS)
@@ -80,6 +95,13 @@ def gains(tables: Tables, group: Group) -> pd.DataFrame:
     own = rows[rows["measure"] == "prunability"].set_index("curve")["published_g"].dropna()
     wide["published prunability"] = [f"{own[curve]:.2f}" if curve in own.index else "" for curve in wide.index]
     return _without_empty(wide.reset_index().rename(columns={"curve": "g"}))
+
+
+def _gain(row: dict[Hashable, Any]) -> str:
+    if pd.notna(row["g"]):
+        return mean_and_deviation(row["g"], row["g_error"], 2)
+    known = "" if pd.isna(row["published_g_here"]) else f"; published {row['published_g_here']:.2f}"
+    return f"{row['g_here']:.2f} ({row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''}{known})"
 
 
 def tolerances(tables: Tables, group: Group) -> pd.DataFrame:

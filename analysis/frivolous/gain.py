@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,21 +16,33 @@ FIRST = {"prunability": 0, "redundancy": 1, "non_prunability": 0, "non_redundanc
 
 
 class Gain(NamedTuple):
-    """Mean ratio of what consecutive widths have, and how many ratios there are; NaN where there is none."""
+    """Mean ratio of what consecutive widths have, how many ratios there are, and the standard error of their mean.
+
+    NaN where there is no ratio, the error also where that of no value is known.
+    """
 
     g: float
     ratios: int
+    error: float
 
 
-def gain(values: Mapping[float, float], measure: str) -> Gain:
+def gain(values: Mapping[float, float], measure: str, errors: Mapping[float, float] | None = None) -> Gain:
     """The gain of a curve: mean of v(2x) / v(x) over consecutive widths of the paper.
 
-    `values` has the curve by width; a width that it lacks, or where it is 0 or NaN, is in no ratio.
+    `values` has the curve by width; a width that it lacks, or where it is 0 or NaN, is in no ratio. `errors` are their
+    standard errors, which are carried over to first order: a value is in two ratios, above and below.
     """
-    points = [values.get(width, np.nan) or np.nan for width in WIDTHS]
-    ratios = [wide / narrow for narrow, wide in list(pairwise(points))[FIRST[measure] :]]
-    known = [ratio for ratio in ratios if not np.isnan(ratio)]
-    return Gain(float(np.mean(known)) if known else float("nan"), len(known))
+    points = {width: values.get(width, np.nan) or np.nan for width in WIDTHS}
+    pairs = [(n, w) for n, w in list(pairwise(WIDTHS))[FIRST[measure] :] if points[n] > 0 and points[w] > 0]
+    if not pairs:
+        return Gain(float("nan"), 0, float("nan"))
+    slopes: dict[float, float] = defaultdict(float)
+    for narrow, wide in pairs:
+        slopes[wide] += 1 / points[narrow] / len(pairs)
+        slopes[narrow] -= points[wide] / points[narrow] ** 2 / len(pairs)
+    parts = np.array([slope * (errors or {}).get(width, np.nan) for width, slope in slopes.items()])
+    error = float("nan") if np.isnan(parts).all() else float(np.sqrt(np.nansum(parts**2)))
+    return Gain(float(np.mean([points[wide] / points[narrow] for narrow, wide in pairs])), len(pairs), error)
 
 
 def all_ratios(measure: str, widths: tuple[float, ...] = WIDTHS) -> int:

@@ -29,7 +29,7 @@ SETTINGS = [
     *("batch_size", "max_epochs", "stopping", "stopping_split", "stopping_patience", "precision"),
     *("initializer", "initializer_factor", "sparsity", "nonzeros_asked"),
 ]
-MEASURED = ["prunability", "redundancy", "correlation"]
+MEASURED = ["prunability", "redundancy", "correlation", "interpretability"]
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from analysis.frivolous import ablation, claims, curves, display, untrained
+from analysis.frivolous import ablation, claims, curves, display, untrained, visualizations
 from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
-from analysis.frivolous.tables import MAIN, Tables
+from analysis.frivolous.tables import MAIN, Tables, visualized
 from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 
@@ -121,6 +122,8 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
                 shown={"": display.frivolity(tables, group, OTHERS)},
             )
         )
+    for group in main:
+        sections += _visualizations(tables, group, figure)
     sections.append(
         figure(
             "random_networks",
@@ -140,6 +143,36 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         )
     )
     return sections
+
+
+def _visualizations(tables: Tables, group: Group, figure: Callable[..., Section]) -> list[Section]:
+    """Figure 5, where a panel has networks of which images were looked for."""
+    lines = [line for line in tables.of(group) if len(visualized(line))]
+    if not lines:
+        return []
+    found = [
+        figure(
+            f"variation_of_{_slug(group)}",
+            f"Interpretability: {_title(tables, group)}",
+            "Total variation of the images that excite units, by hidden layer: the lower, the easier to interpret. "
+            "Boxes are quartiles, whiskers reach 1.5 times as far; p of a rank-based permutation test between the "
+            "narrowest and the widest networks, not corrected for how many there are. Units that no image excites are "
+            "left out.",
+            partial(visualizations.variations, tables, group),
+            said=claims.judged(tables, [group], [claims.interpretability_has_no_trend]),
+            shown={"": display.interpretability(tables, group)},
+        )
+    ]
+    found += [
+        figure(
+            f"images_of_{_slug(group)}_{number}",
+            f"Figure 5. Images that excite units: {' '.join(filter(None, [_title(tables, group), line.name]))}",
+            "Of eight units of a layer, drawn at random, in a network of the narrowest and of the widest.",
+            partial(visualizations.images, tables, line),
+        )
+        for number, line in enumerate(lines, start=1)
+    ]
+    return found
 
 
 def _title(tables: Tables, group: Group) -> str:
@@ -182,6 +215,9 @@ def _warnings(networks: Networks, tables: Tables) -> list[str]:
             said.append(f"trained for fewer epochs than the paper's: {'; '.join(short)}")
         if fewer := [line.name or "all curves" for line in own if _fewest(line.networks) < line.panel.seeds]:
             said.append(f"fewer networks a point than the paper's {own[0].panel.seeds}: {'; '.join(fewer)}")
+        there = {line.curve.name for line in own}
+        if absent := [curve.name for curve in own[0].panel.curves if curve.name not in there]:
+            said.append(f"curves are missing: {'; '.join(absent)}")
         if without := _missing(own):
             said.append(f"widths are missing: {'; '.join(without)}")
         if said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,8 @@ from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
 from analysis.frivolous.lines import Line, lines
 from analysis.frivolous.networks import TOLERANCES, Networks, Tolerances, measure
 from analysis.frivolous.panels import ALL
+from raydensity.interpretability.comparison import compare
+from raydensity.record import SCHEMA
 
 KEY = ["dataset", "scale", "panel", "curve"]
 # Figures 2 to 4: what is shown of these is more than their widths.
@@ -20,6 +22,7 @@ MAIN = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "other")
 CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
 UNEXPLAINED = (0.05, 0.1, 0.15)
 POINTS = ["accuracy", *MEASURES]
+UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
 
 
 class Tables:
@@ -49,24 +52,37 @@ class Tables:
     def gain(self) -> pd.DataFrame:
         """Gains (specification b.7): a row a curve and measure.
 
-        `whole`: of as many ratios as the paper's; `short`: of networks that trained less; `papers`: on its own data.
+        `g` is empty where a width of the paper's is missing, `g_error` its standard error over networks. `g_here` is
+        over the `n_ratios` that there are, and `published_g_here` that of the paper's curve over the same; `short`: of
+        networks that trained less; `papers`: on its own data.
         """
-        rows = []
+        rows, curves = [], published.curves().set_index(["published", "width"])
         for line, table in zip(self.lines, self.points, strict=True):
             for name, part in table.groupby("curve", sort=False):
                 for measured in MEASURES:
                     values = dict(zip(part["width"], part[measured], strict=True))
-                    g, ratios = gain(values, measured)
+                    errors = dict(zip(part["width"], part[f"{measured}_error"], strict=True))
+                    g, ratios, error = gain(values, measured, errors)
+                    papers = self._published(curves, line, measured, values)
                     low, high = published.GAINS.get(line.panel.name, {}).get(measured, (np.nan, np.nan))
                     own = published.CURVE_GAINS.get((line.panel.name, str(name)), np.nan)
                     known = [low, high, own if measured == "prunability" else np.nan]
                     beside = known if line.papers else [np.nan] * 3
                     whole = ratios == all_ratios(measured, line.curve.widths)
-                    rows.append(
-                        (*self._key(line, str(name)), measured, ratios, g, *beside, whole, line.short, line.papers)
-                    )
-        columns = ["measure", "n_ratios", "g", "published_g_min", "published_g_max", "published_g"]
-        return pd.DataFrame(rows, columns=[*KEY, *columns, "whole", "short", "papers"])
+                    all_widths = (g, error) if whole else (np.nan, np.nan)
+                    here = (g, papers if line.papers and line.layer is not None else np.nan)
+                    key = self._key(line, str(name))
+                    rows.append((*key, measured, ratios, *all_widths, *beside, *here, line.short, line.papers))
+        columns = ["measure", "n_ratios", "g", "g_error", "published_g_min", "published_g_max", "published_g"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns, "g_here", "published_g_here", "short", "papers"])
+
+    def _published(self, curves: pd.DataFrame, line: Line, measure: str, values: Mapping[float, float]) -> float:
+        """The gain of the paper's curve over the widths that have values here."""
+        column = f"published_{measure}"
+        if column not in curves or line.curve.published not in curves.index:
+            return float("nan")
+        known = curves.loc[line.curve.published, column]
+        return gain({width: known.get(width, np.nan) for width, own in values.items() if own > 0}, measure).g
 
     @cached_property
     def ablation(self) -> pd.DataFrame:
@@ -112,7 +128,7 @@ class Tables:
             for measured, tolerances in readings:
                 table = points(line, measure(line.networks, tolerances))
                 values = dict(zip(table["width"], table[measured], strict=True))
-                g, ratios = gain(values, measured)
+                g, ratios, _ = gain(values, measured)
                 tolerance = tolerances.changed if measured == "prunability" else tolerances.unexplained
                 default = tolerances == TOLERANCES
                 by_width = [values.get(width, np.nan) for width in WIDTHS]
@@ -121,9 +137,25 @@ class Tables:
         columns = ["measure", "by_position", "tolerance", "default", "n_ratios", "g", *(f"at_{w:g}x" for w in WIDTHS)]
         return pd.DataFrame(rows, columns=[*KEY, *columns])
 
+    @cached_property
+    def interpretability(self) -> pd.DataFrame:
+        """Total variation of the images that excite units, of the narrowest networks against the widest (Figure 5)."""
+        found = []
+        for line in self._main():
+            units = visualized(line)
+            narrow, wide = units["width"].min(), units["width"].max()
+            if narrow < wide:
+                table = compare(units[units["width"] == narrow], units[units["width"] == wide])
+                keys = dict(zip(KEY, self._key(line, line.name), strict=True))
+                found.append(table.assign(**keys, narrow=narrow, wide=wide))
+        columns = [f"{name}_{side}" for name in ("units", "silent", "mean") for side in ("narrow", "wide")]
+        columns = [*KEY, "layer", "measure", "narrow", "wide", *columns, "statistic", "p"]
+        return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
     def named(self) -> dict[str, pd.DataFrame]:
         """Every table by the name of its file."""
-        return {name: getattr(self, name) for name in ("frivolity", "gain", "ablation", "correlation", "tolerances")}
+        names = ("frivolity", "gain", "ablation", "correlation", "interpretability", "tolerances")
+        return {name: getattr(self, name) for name in names}
 
     def groups(self, panels: Sequence[str] | None = None) -> list[tuple[str, str]]:
         """Panel and data set of all lines, in the order of the paper, of some panels only."""
@@ -172,11 +204,32 @@ def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
             row = {"curve": curve, "layer": layer, "width": width, "n_train": n_train, "n": len(part)}
             for name, each in values.items():
                 row[name], row[f"{name}_std"] = _mean_and_deviation(each)
+            # Over networks: repeats and layers of one network are not independent.
+            by_network = {"prunability": part["prunability"], "redundancy": part["redundancy"].map(_mean)}
+            for name, each in by_network.items():
+                error = _mean_and_deviation(each.to_numpy(dtype=float))[1] / np.sqrt(max(each.notna().sum(), 1))
+                row |= {f"{name}_error": error, f"non_{name}_error": error}
             found.append(row)
-    names = ["curve", "layer", "width", "n_train", "n", *POINTS, *(f"{name}_std" for name in POINTS)]
+    deviations = [*(f"{name}_std" for name in POINTS), *(f"{name}_error" for name in MEASURES)]
+    names = ["curve", "layer", "width", "n_train", "n", *POINTS, *deviations]
     table = pd.DataFrame(found, columns=names)
     table["n_train"] = table["n_train"].astype("Int64").replace(0, pd.NA)
     return table
+
+
+def _mean(shares: np.ndarray) -> float:
+    return float(np.mean(shares)) if len(shares) else float("nan")
+
+
+def visualized(line: Line) -> pd.DataFrame:
+    """The units of a line's networks whose images were looked for: width, and the columns of `UnitImage`."""
+    columns = list(UNIT_IMAGE)
+    parts = [
+        pd.DataFrame.from_records(list(units), columns=columns).assign(width=width)
+        for width, units in zip(line.networks["width"], line.networks["interpretability"], strict=True)
+        if len(units)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*columns, "width"])
 
 
 def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
