@@ -46,9 +46,11 @@ class CannotDraw(Exception):
     """The runs do not hold what a figure shows; the message says what is missing, as a sentence."""
 
 
-def width_colors(widths: Iterable[float]) -> dict[float, tuple[float, float, float]]:
+def width_colors(
+    widths: Iterable[float], usual: Iterable[float] = USUAL_WIDTHS
+) -> dict[float, tuple[float, float, float]]:
     """A colour per width, light to dark: sequential, and told apart in greyscale and with colour blindness."""
-    ordered = sorted({*USUAL_WIDTHS, *widths})
+    ordered = sorted({*usual, *widths})
     shades = matplotlib.colormaps["plasma"](np.linspace(0.84, 0.0, len(ordered)))
     return {width: (r, g, b) for width, (r, g, b, _) in zip(ordered, shades, strict=True)}
 

@@ -133,10 +133,13 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
         for cell in cells({**new, factor: one}):
             for other in others:
                 both = _networks(study, cell), _networks(study, {**cell, factor: other})
-                # One after the other: a cell may mean very many, which mostly differ from the first on.
-                for left, right in zip_longest(*both):
-                    if left is None or right is None or left.id != right.id:
-                        return
+                try:
+                    # One after the other: a cell may mean very many, which mostly differ from the first on.
+                    for left, right in zip_longest(*both):
+                        if left is None or right is None or left.id != right.id:
+                            return
+                except ValueError:  # so it depends on it; what is wrong is said of the cells that are left in the end
+                    return
     raise ValueError(f"--set {factor}: no network that was chosen depends on it")
 
 

@@ -41,6 +41,10 @@ NORMAL = ["glorot_normal", "he_normal", "lecun_normal"]
 UNIFORM = ["glorot_uniform", "he_uniform", "lecun_uniform"]
 OPTIMIZERS = ["momentum", "sgd", "adam", "adagrad", "proximal_adagrad", "rmsprop", "ftrl"]
 LEARNING_RATES = [1.0, 1e-1, 1e-2, 1e-3, 1e-4]
+REGULARISERS = {
+    "alexnet": ("none", "augmentation", "dropout", "weight_decay", "all"),
+    "resnet56": ("none", "resnet"),
+}
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
@@ -183,6 +187,10 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     """The network that a cell of the grid means."""
     kind, random_labels = cell["architecture"], cell["random_labels"]
     regulariser = cell["regulariser"]
+    if regulariser not in (known := REGULARISERS.get(kind, ("none",))):
+        raise ValueError(f"--set regulariser: {regulariser!r} is none of those of {kind}: {', '.join(known)}")
+    if cell["optimizer"] not in OPTIMIZERS:
+        raise ValueError(f"--set optimizer: {cell['optimizer']!r} is none of {', '.join(OPTIMIZERS)}")
     if kind == "resnet56" and random_labels and regulariser != "none":
         raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
     augmented = regulariser in ("augmentation", "all", "resnet")

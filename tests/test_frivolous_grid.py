@@ -70,6 +70,24 @@ def test_random_labels_stop_by_training_accuracy():
         networks("paper", group=["resnet56"], random_labels=["true"], regulariser=["resnet"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"group": ["regularisers"], "regulariser": ["dropuot"]}, "'dropuot' is none of those of alexnet: none, augm"),
+        ({"group": ["initialisers"], "regulariser": ["dropout", "resnet"]}, "'resnet' is none of those of alexnet"),
+        ({"group": ["optimisers"], "optimizer": ["lion"]}, "--set optimizer: 'lion' is none of momentum, sgd, adam"),
+    ],
+)
+def test_levels_that_a_network_has_not_are_refused(settings, problem):
+    with pytest.raises(ValueError, match=problem):
+        networks("paper", **settings)
+
+
+def test_settings_are_judged_together():
+    found = networks("paper", group=["resnet56"], random_labels=["false"], regulariser=["resnet"], width=["0.25"])
+    assert {(spec.random_labels, spec.augmentation) for spec in found} == {(False, True)}
+
+
 def row(spec, accuracy):
     return {
         **spec.factors(),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from analysis.figures import CannotDraw, panels, width_colors, width_legend
+from analysis.figures import CannotDraw, panels
+from analysis.frivolous.axes import width_legend, width_shades
 from analysis.frivolous.curves import of_group
 from analysis.frivolous.lines import Line
 from analysis.frivolous.panels import ALL
@@ -22,7 +24,7 @@ def unchanged_answers(tables: Tables, group: tuple[str, str]) -> Figure:
         raise CannotDraw("Prunability was not measured.")
     names = list(dict.fromkeys(rows["curve"]))
     figure, columns = panels(names)
-    colors = width_colors(rows["width"])
+    colors = width_shades(rows["width"])
     for (axis,), name in zip(columns, names, strict=True):
         for width, table in rows[rows["curve"] == name].groupby("width"):
             color, spread = colors[float(str(width))], table["unchanged_std"].fillna(0)
@@ -32,7 +34,10 @@ def unchanged_answers(tables: Tables, group: tuple[str, str]) -> Figure:
             axis.plot(table["removed"], table["published_unchanged"], "x", color=color, markersize=5.5, zorder=4)
         axis.axhline(80, color="0.45", linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
         axis.set(xlabel="units removed (%)", ylabel="answers unchanged (%)", xlim=(0, 100), ylim=(0, 102))
-    width_legend(figure, rows["width"])
+    known = rows["published_unchanged"].notna().any()
+    crosses = Line2D([], [], color="0.35", linestyle="", marker="x", markersize=5.5, label="published")
+    limit = Line2D([], [], color="0.45", linewidth=0.7, linestyle=(0, (4, 3)), label="80 %")
+    width_legend(figure, rows["width"], *([crosses] if known else []), limit)
     return figure
 
 
@@ -43,7 +48,7 @@ def correlations(tables: Tables, group: tuple[str, str]) -> Figure:
         raise CannotDraw("Correlations of units were not measured.")
     figure, columns = panels([f"{line.name}, {layer}" for line, layer in drawable])
     widths = {width for line, _ in drawable for width in line.networks["width"]}
-    colors = width_colors(widths)
+    colors = width_shades(widths)
     for (axis,), (line, layer) in zip(columns, drawable, strict=True):
         for width, part in line.networks.groupby("width"):
             own = [each for measured in part["correlation"] for each in measured if each["layer"] == layer]
@@ -58,7 +63,8 @@ def correlations(tables: Tables, group: tuple[str, str]) -> Figure:
         known = known[(known["curve"] == line.name) & (known["layer"] == layer)].dropna(subset="published_correlation")
         for width, value in zip(known["width"], known["published_correlation"], strict=True):
             axis.axvline(value, 0, 0.12, color=colors[width], linewidth=1.2, linestyle=(0, (2, 1)))
-    width_legend(figure, widths)
+    means = Line2D([], [], color="0.35", linewidth=2.5, linestyle="", marker="|", markersize=7, label="mean")
+    width_legend(figure, widths, means)
     return figure
 
 

@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from analysis.figures import width_colors
 from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.networks import WIDEST
 
 PROPORTIONAL = "0.72"
+DASHED = (0, (4, 2))
 MARKERS = "os^Dv*PXph<>"
 
 
@@ -70,11 +72,26 @@ def band(axis: Axes, table: pd.DataFrame, measure: str, look: Look) -> None:
     axis.fill_between(rows["width"], low, mean + deviation, color=look.color, alpha=0.15, linewidth=0, zorder=2)
 
 
-def beside(axis: Axes, table: pd.DataFrame, measure: str, look: Look) -> None:
-    """The paper's curve, dashed."""
-    rows = table.dropna(subset=[f"published_{measure}"]).sort_values("width")
-    values = rows[f"published_{measure}"]
-    axis.plot(rows["width"], values, color=look.color, linestyle=(0, (4, 2)), linewidth=1.1, zorder=2)
+def beside(axis: Axes, published: pd.Series, look: Look) -> None:
+    """The paper's curve by width, dashed: all of it, whichever widths were trained."""
+    known = published.dropna().sort_index()
+    axis.plot(
+        known.index, known, color=look.color, linestyle=DASHED, linewidth=1.1, marker=".", markersize=3.5, zorder=4
+    )
+
+
+def width_shades(widths: Iterable[float]) -> dict[float, tuple[float, float, float]]:
+    """A colour a width, light to dark, the same in every sweep."""
+    return width_colors(widths, usual=WIDTHS)
+
+
+def width_legend(figure: Figure, widths: Iterable[float], *others: Line2D) -> None:
+    """One legend beside the panels: the colours of the widths, and what else is drawn."""
+    shades = width_shades(widths)
+    handles = [
+        Line2D([], [], color=shades[width], linewidth=3, label=f"{fraction(width)}×") for width in sorted(set(widths))
+    ]
+    figure.legend(handles=[*handles, *others], loc="outside right upper")
 
 
 def legend(figure: Figure, named: dict[str, Look], *, published: bool = False, proportional: bool = False) -> None:
@@ -83,7 +100,9 @@ def legend(figure: Figure, named: dict[str, Look], *, published: bool = False, p
         Line2D([], [], color=look.color, marker=look.marker, markersize=4.5, label=name) for name, look in named.items()
     ]
     if published:
-        handles.append(Line2D([], [], color="0.35", linestyle=(0, (4, 2)), linewidth=1.1, label="published"))
+        handles.append(
+            Line2D([], [], color="0.35", linestyle=DASHED, linewidth=1.1, marker=".", markersize=3.5, label="published")
+        )
     if proportional:
         handles.append(Line2D([], [], color=PROPORTIONAL, linewidth=3, label="all units"))
     figure.legend(handles=handles, loc="outside right upper")

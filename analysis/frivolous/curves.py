@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import CannotDraw, panels
-from analysis.frivolous import axes, untrained
+from analysis.frivolous import axes, published, untrained
 from analysis.frivolous.panels import OTHER, PANELS
 from analysis.frivolous.tables import Tables
 
@@ -21,6 +21,13 @@ WORDS = {
     "non_prunability": "non-prunability",
     "non_redundancy": "non-redundancy",
 }
+UNITS = {
+    "prunability": "prunable units",
+    "redundancy": "redundant units",
+    "non_prunability": "units that are not prunable",
+    "non_redundancy": "units that are not redundant",
+}
+EMPTY = pd.Series(dtype=float)
 
 
 def accuracy(tables: Tables, groups: Sequence[tuple[str, str]]) -> Figure:
@@ -29,8 +36,10 @@ def accuracy(tables: Tables, groups: Sequence[tuple[str, str]]) -> Figure:
     if not shown:
         raise CannotDraw("No network has a test accuracy.")
     figure, columns = panels([TITLES[group[0]].split(". ")[-1] for group in shown])
+    dashed = False
     for (axis,), group in zip(columns, shown, strict=True):
-        rows = of_group(tables.frivolity, group)
+        rows, known = of_group(tables.frivolity, group), published_curves(tables, group)
+        dashed |= any(measure == "accuracy" for _, measure in known)
         named = axes.looks(rows["curve"])
         for curve, table in rows.groupby("curve", sort=False):
             look = named[str(curve)]
@@ -38,10 +47,11 @@ def accuracy(tables: Tables, groups: Sequence[tuple[str, str]]) -> Figure:
             low, high = mean - deviation, mean + deviation
             axis.plot(table["width"], mean, color=look.color, marker=look.marker, markersize=4.5, label=str(curve))
             axis.fill_between(table["width"], low, high, color=look.color, alpha=0.15, linewidth=0)
-            axes.beside(axis, table, "accuracy", look)
+            axes.beside(axis, known.get((str(curve), "accuracy"), EMPTY), look)
         axes.width_axis(axis, rows["width"])
         axis.set(ylabel="test accuracy (%)")
         axis.legend(fontsize=6.5, handlelength=1.6)
+    axes.legend(figure, {}, published=dashed)
     return figure
 
 
@@ -54,20 +64,17 @@ def frivolous(tables: Tables, group: tuple[str, str], measures: tuple[str, ...])
     gains = of_group(tables.gain, group)
     figure, columns = panels([_title(gains[gains["measure"] == measure], measure) for measure in shown])
     named = axes.looks(rows["curve"])
-    published = False
+    known = published_curves(tables, group)
     for (axis,), measure in zip(columns, shown, strict=True):
-        beside = f"published_{measure}"
         axes.all_units(axis, rows["width"])
         for curve, table in rows.groupby("curve", sort=False):
             axes.band(axis, table, measure, named[str(curve)])
-            if beside in table:
-                axes.beside(axis, table, measure, named[str(curve)])
-        values = [rows[measure], *([rows[beside]] if beside in rows else [])]
-        published |= beside in rows and rows[beside].notna().any()
+            axes.beside(axis, known.get((str(curve), measure), EMPTY), named[str(curve)])
+        values = [rows[measure], *(values for (_, of), values in known.items() if of == measure)]
         axes.width_axis(axis, rows["width"])
         axes.share_axis(axis, min(series[series > 0].min() for series in values if series.gt(0).any()))
-        axis.set(ylabel=WORDS[measure])
-    axes.legend(figure, named, published=published, proportional=True)
+        axis.set(ylabel=f"{UNITS[measure]} (share of those at 4×)")
+    axes.legend(figure, named, published=bool(known.keys() & {(c, m) for c in named for m in shown}), proportional=True)
     return figure
 
 
@@ -90,6 +97,18 @@ def random_networks() -> Figure:
     return figure
 
 
+def published_curves(tables: Tables, group: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
+    """The paper's values by width, of each curve that stands in a panel here, and measure."""
+    every = published.curves().set_index(["published", "width"])
+    found = {}
+    for line in tables.of(group):
+        if line.papers and line.layer is not None and line.curve.published in every.index:
+            for column, values in every.loc[line.curve.published].items():
+                if values.notna().any():
+                    found[line.name, str(column).removeprefix("published_")] = values.dropna()
+    return found
+
+
 def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:
     """The rows of a panel and data set."""
     return table[(table["panel"] == group[0]) & (table["dataset"] == group[1])]
@@ -97,7 +116,7 @@ def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:
 
 def _title(gains: pd.DataFrame, measure: str) -> str:
     """A measure with its smallest and largest gain, ours and the published ones; those of curves with all widths."""
-    known, words = gains.dropna(subset=["g"]), f"{WORDS[measure].capitalize()}: share of the 4× network's units"
+    known, words = gains.dropna(subset=["g"]), WORDS[measure].capitalize()
     if known.empty:
         here = gains.dropna(subset=["g_here"])
         return words + ("\nsome widths are missing: no g" if len(here) else "")

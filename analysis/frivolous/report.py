@@ -86,8 +86,9 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
             figure(
                 f"ablation_of_{_slug(group)}",
                 f"Figure 2a, b. Answers while units are removed: {_title(tables, group)}",
-                "Units of all hidden layers at random, in the best of the repeats; mean over networks, bands are one "
-                "standard deviation. Crosses: published. Where a curve falls below 80 % its prunability is read.",
+                "Units of all hidden layers at random; at each share the most answers of the three repeats, mean over "
+                "networks, bands are one standard deviation. Crosses: published. Prunability is read where the best "
+                "single repeat of a network falls below 80 %.",
                 partial(ablation.unchanged_answers, tables, group),
             ),
             figure(

@@ -9,17 +9,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import CannotDraw, panels, width_colors, width_legend
-from analysis.frivolous.axes import fraction
+from analysis.figures import CannotDraw, panels
+from analysis.frivolous.axes import fraction, width_legend, width_shades
 from analysis.frivolous.curves import of_group
 from analysis.frivolous.lines import Line
 from analysis.frivolous.tables import Tables, visualized
-from analysis.report import p_relation
 
 SHOWN = 8  # units of a layer and width, as in the paper
 MOST_LAYERS = 6  # of deep networks the first, the last and some between
 SIDE = 0.62  # inches of an image
-AXES = {"image": ("image_variation", "of images"), "spectrum": ("spectral_variation", "of their spectra")}
+AXES = {"image": ("image_variation", "images"), "spectrum": ("spectral_variation", "spectra of images")}
 NOTHING = "Interpretability was not measured: --set interpretability=true."
 
 
@@ -67,7 +66,7 @@ def variations(tables: Tables, group: tuple[str, str]) -> Figure:
     if not lines:
         raise CannotDraw(NOTHING)
     named = [(line, measure) for line in lines for measure in AXES]
-    figure, columns = panels([f"{line.name} {AXES[measure][1]}".strip() for line, measure in named])
+    figure, columns = panels([": ".join(filter(None, [line.name, AXES[measure][1]])) for line, measure in named])
     widths = {width for line in lines for width in line.networks["width"]}
     tested = of_group(tables.interpretability, group)
     for (axis,), (line, measure) in zip(columns, named, strict=True):
@@ -80,7 +79,7 @@ def variations(tables: Tables, group: tuple[str, str]) -> Figure:
 
 def _boxes(axis: Axes, units: pd.DataFrame, column: str, p: pd.Series) -> None:
     layers, widths = list(units["layer"].unique()), sorted(units["width"].unique())
-    colors, room = width_colors(widths), 0.8 / len(widths)
+    colors, room = width_shades(widths), 0.8 / len(widths)
     for place, layer in enumerate(layers):
         for number, width in enumerate(widths):
             values = units[(units["layer"] == layer) & (units["width"] == width)][column]
@@ -96,8 +95,8 @@ def _boxes(axis: Axes, units: pd.DataFrame, column: str, p: pd.Series) -> None:
                 )
                 box["boxes"][0].set(facecolor=colors[width], alpha=0.75, linewidth=0.6)
         if layer in p.index and not np.isnan(p[layer]):
-            axis.text(place, 1.0, p_relation(p[layer]), transform=axis.get_xaxis_transform(), ha="center", va="bottom")
+            words = f"p {p[layer]:.2g}"
+            axis.text(place, 1.0, words, transform=axis.get_xaxis_transform(), ha="center", va="bottom", fontsize=7)
     axis.set_xticks(range(len(layers)), layers)
     axis.set(ylabel="total variation", xlim=(-0.6, len(layers) - 0.4))
-    axis.title.set_position((0.5, 1.08))
     axis.set_title(axis.get_title(), pad=14)
