@@ -40,7 +40,7 @@ def plain_network(cohort, index, architecture):
 
 
 @pytest.mark.parametrize("optimizer", REFERENCES)
-@pytest.mark.parametrize("architecture", ["mlp", SHALLOW, "conv2", "conv2-unshared", "resnet", "alexnet"])
+@pytest.mark.parametrize("architecture", ["mlp", SHALLOW, "conv2", "conv2-unshared", "resnet", "alexnet", "resnet56"])
 def test_cohort_equals_single_plain_networks(architecture, optimizer):
     rule, reference = REFERENCES[optimizer]
     specs = [network(architecture, rule, init_seed=seed) for seed in range(3)]

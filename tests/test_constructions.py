@@ -8,6 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import images, randomized
 
+from raydensity.measures.covariance import covariances
+from raydensity.measures.prunability import order_of_removal, prunability
+from raydensity.measures.redundancy import redundancy
+from raydensity.measures.tolerances import redundant_units
 from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import dependent, difference, excise, more_of_both, only_prunable, only_redundant, refactor
 
@@ -53,6 +57,37 @@ def test_how_many_units_can_go(construct, spare):
     assert difference(narrow, wide, CORNERS).largest < 1e-9
     count = wide.fc1.out_features
     assert (prunable(wide, "fc1", count), dependent(wide, CORNERS)["fc1"]) == spare
+
+
+@pytest.mark.parametrize(
+    ("construct", "spare"),
+    [(more_of_both, 3), (lambda network: only_prunable(network, reading((3, 4, 5))), 0)],
+    ids=["both", "only-prunable"],
+)
+def test_spectra_show_what_is_redundant(construct, spare):
+    """Inputs are independent with variance 1/4: so are the units, but for those that are there twice."""
+    wide = construct(reading((0, 1, 2)))
+    [spectrum] = redundancy(covariances(wide, [CORNERS], count=len(CORNERS), seed=0))
+    one = 0.25 * 64 / 63  # unbiased
+    assert spectrum.eigenvalues == pytest.approx(spare * [0.0] + (3 if spare else 6) * [2 * one if spare else one])
+    assert redundant_units(spectrum.eigenvalues, 0.01) == spare + 1  # that which exceeds the tolerance counts as well
+
+
+def test_curves_show_what_is_prunable():
+    """A unit on which no logit depends can be ablated; each curve is that of its order of the six units."""
+    wide = only_prunable(reading((0, 1, 2)), reading((3, 4, 5)))
+    with torch.no_grad():
+        wide.proj.bias.copy_(torch.tensor([-1.6, 1.6]))
+    for curve in prunability(wide, [CORNERS], seed=4):
+        order = order_of_removal(6, seed=4, repeat=curve.repeat, layer="fc1")
+        for removed, unchanged in zip(range(7), curve.unchanged, strict=True):
+            kept = (order >= removed)[:3]
+            logits = (CORNERS[:, :3] * kept) @ wide.proj.weight[:, :3].T + wide.proj.bias
+            same = (logits.argmax(1) == wide(CORNERS).argmax(1)).double().mean().item()
+            assert unchanged == pytest.approx(same)
+            if kept.all():
+                assert unchanged == 1
+    assert len({tuple(curve.unchanged) for curve in prunability(wide, [CORNERS], seed=4)}) > 1
 
 
 @settings(max_examples=15, deadline=None)

@@ -81,6 +81,8 @@ def maximizing_images(
     device = next(network.parameters()).device
     with torch.no_grad():
         count = excitations(torch.zeros(1, *input_shape, device=device)).shape[1]
+    if not units:
+        raise ValueError(f"units: none is asked for; {layer} has the units 0 to {count - 1}")
     if not all(0 <= unit < count for unit in units):
         raise ValueError(f"units: {layer} has the units 0 to {count - 1}, asked for are {min(units)} to {max(units)}")
     found = [

@@ -69,8 +69,11 @@ def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: i
 
     `count` images [B, ...] come some at a time. Every position of every image is one example (specification b.6). Of
     more than MOST_EXAMPLES a random sample is taken, a share of each part of the images that is in proportion, and
-    three times, drawn by `seed`; of fewer all are taken, once: repeats would be equal.
+    three times, drawn by `seed`; of fewer all are taken, once: repeats would be equal. Raises ValueError where other
+    than `count` images come, and for a single tensor in place of some.
     """
+    if isinstance(images, Tensor):
+        raise ValueError("images: they come some at a time; of one tensor of them write [images]")
     found: dict[str, list[Covariance]] = {}
     done = 0
     for part in images:
@@ -91,5 +94,6 @@ def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: i
                 chosen = torch.randperm(len(examples), generator=source)[:share]
                 covariance.add(examples.index_select(0, chosen.to(output.device)))
         done += len(part)
-    assert done == count
+    if done != count:
+        raise ValueError(f"count: {count} images were announced, and {done} came")
     return found

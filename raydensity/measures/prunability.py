@@ -51,8 +51,11 @@ def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_posit
 
     The first floor(p * U) units of a random order are ablated, so that the sets are nested in p: in all layers that
     the network names as ablated, and in each of them alone; with three orders of each layer's units, drawn by `seed`.
-    Units are feature maps, or with `by_position` each position of each map. Raises ValueError if there are no images.
+    Units are feature maps, or with `by_position` each position of each map. Raises ValueError if there are no images,
+    and for a single tensor in place of some.
     """
+    if isinstance(images, Tensor):
+        raise ValueError("images: they come some at a time; of one tensor of them write [images]")
     steps, layers = network.steps(), network.ablated_layers()
     targets = ["all", *layers]
     kept: dict[str, Tensor] = {}
@@ -75,15 +78,18 @@ def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_posit
     ]
 
 
+def order_of_removal(units: int, *, seed: int, repeat: int, layer: str) -> Tensor:
+    """When each unit of a layer is ablated, from 0: [units]."""
+    return torch.randperm(units, generator=generator(seed, "prunability", repeat, layer)).argsort()
+
+
 def _kept(layer: str, output: Tensor, seed: int, *, by_position: bool) -> Tensor:
     """What one image's output [U] or [U, height, width] is multiplied by, 1 or 0: [REPEATS, PARTS, ...]."""
     shape = tuple(output.shape) if by_position else (len(output), *[1] * (output.ndim - 1))
     units = math.prod(shape)
     numbers = torch.tensor([int(share * units) for share in PARTS])
-    orders = [
-        torch.randperm(units, generator=generator(seed, "prunability", repeat, layer)) for repeat in range(REPEATS)
-    ]
-    kept = torch.stack([order.argsort() >= numbers[:, None] for order in orders])
+    orders = [order_of_removal(units, seed=seed, repeat=repeat, layer=layer) for repeat in range(REPEATS)]
+    kept = torch.stack([order >= numbers[:, None] for order in orders])
     return kept.view(REPEATS, len(PARTS), *shape).to(output)
 
 

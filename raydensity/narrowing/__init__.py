@@ -1,10 +1,10 @@
 """From a wide network to a narrow one: prunable units are excised, redundant ones refactored away.
 
-    from raydensity.narrowing import dependent, difference, excise, refactor
+    from raydensity.narrowing import dependent, difference, excise, prunable, redundant, refactor
 
-    without = excise(network, {"fc1": units_that_stay})           # computes what `network` does with the others at 0
-    spare = dependent(network, images)                            # {"fc1": 12, ...}: exact linear combinations
-    narrow = refactor(network, images, removed=spare)             # or as many as the tolerance of a study says
+    without = excise(network, prunable(network, images))          # without the units that the study calls prunable
+    narrow = refactor(network, images, removed=redundant(network, images))       # or redundant, at its tolerances
+    same = refactor(network, images, removed=dependent(network, images))         # exact linear combinations alone
     difference(network, narrow, other_images).same_answers        # share of equal answers, 1.0 where nothing was lost
 
 Networks are plain modules in evaluation mode: those of `raydensity.networks.trained`, or built by `models.build` and
@@ -16,6 +16,7 @@ from raydensity.narrowing.constructions import more_of_both, only_prunable, only
 from raydensity.narrowing.difference import Difference, difference
 from raydensity.narrowing.excision import excise
 from raydensity.narrowing.refactoring import dependent, refactor
+from raydensity.narrowing.spare import prunable, redundant
 
 __all__ = [
     "Difference",
@@ -25,5 +26,7 @@ __all__ = [
     "more_of_both",
     "only_prunable",
     "only_redundant",
+    "prunable",
+    "redundant",
     "refactor",
 ]

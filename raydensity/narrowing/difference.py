@@ -22,15 +22,18 @@ class Difference(NamedTuple):
 
 @torch.no_grad()
 def difference(wide: nn.Module, narrow: nn.Module, images: Tensor) -> Difference:
-    """How far two networks differ on images [batch, ...] that are preprocessed as for training.
+    """How far two networks differ in evaluation mode, on images [batch, ...] that are preprocessed as for training.
 
-    Both are run in evaluation mode, in which they stay. Raises ValueError where there is no image.
+    Raises ValueError where there is no image.
     """
     if not len(images):
         raise ValueError("images: at least one is needed to compare two networks")
+    modes = wide.training, narrow.training
     wide.eval()
     narrow.eval()
     pairs = [(wide(part), narrow(part)) for part in images.split(CHUNK)]
+    wide.train(modes[0])
+    narrow.train(modes[1])
     of_wide, of_narrow = (torch.cat(logits) for logits in zip(*pairs, strict=True))
     apart = (of_wide.double() - of_narrow.double()).abs()
     same = answers(of_wide) == answers(of_narrow)

@@ -82,6 +82,8 @@ def refactor(network: Chain, images: Tensor, *, removed: Mapping[str, int]) -> C
     narrow = copy.deepcopy(network).eval()
     for wiring, own in by_wiring(narrow, {layer: torch.tensor(count) for layer, count in removed.items()}):
         number, count = int(own), units(narrow, wiring)
+        if own.is_floating_point():
+            raise ValueError(f"removed: {wiring.layers[0]} loses a number of its {count} units, not {own.item():g}")
         if not 0 <= number < count:
             raise ValueError(
                 f"removed: {wiring.layers[0]} has {count} units and can lose 0 to {count - 1}, not {number}"
