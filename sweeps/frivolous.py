@@ -7,7 +7,8 @@ ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teac
 Settings (--set) beside those of every study:
 
     group             one of the questions, see SPACES; mlp_best: other repeats at the best learning rate of mlp
-    regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56)
+    regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56); none or
+                      weight_decay (ImageNet)
     activation        relu, leaky_relu, elu, selu, sigmoid, tanh (AlexNet)
     initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
     initializer_factor   multiplies the initial weights
@@ -44,7 +45,13 @@ LEARNING_RATES = [1.0, 1e-1, 1e-2, 1e-3, 1e-4]
 REGULARISERS = {
     "alexnet": ("none", "augmentation", "dropout", "weight_decay", "all"),
     "resnet56": ("none", "resnet"),
+    "resnet18": ("none", "weight_decay"),
+    "inception_v3": ("none", "weight_decay"),
+    "inception_v3_layer": ("none", "weight_decay"),
 }
+# Of the TensorFlow models that the paper's networks for ImageNet are (docs/fidelity.md).
+WEIGHT_DECAY = {"alexnet": 1e-3, "resnet56": 2e-4, "resnet18": 1e-4, "inception_v3": 4e-5, "inception_v3_layer": 4e-5}
+LARGEST_BATCH = {0.25: 8192, 0.5: 4096, 1.0: 3072, 2.0: 1024, 4.0: 512}
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
@@ -121,8 +128,20 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
     """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
     own = {"initializer": "lecun_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
-    own |= {"interpretability": True}
+    own |= {"interpretability": True, "regulariser": "weight_decay"}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
+
+
+def resnet18() -> list[dict]:
+    """ResNet18 with the largest batch that fitted the paper's machine at each width, and with three fixed ones."""
+    largest = [
+        imagenet("resnet18", widths=[width], batch_size=size, learning_rate=0.1 * size / 256)
+        for width, size in LARGEST_BATCH.items()
+    ]
+    return largest + [
+        imagenet("resnet18", widths=WIDTHS, batch_size=size, learning_rate=0.1 * size / 256)
+        for size in (4096, 2048, 1024)
+    ]
 
 
 SPACES = {
@@ -176,7 +195,7 @@ SPACES = {
         *(mlp(inputs=10, samples=samples) for samples in (10_000, 100_000)),
         *mlps(10_000),
         *(mlp(inputs=10_000, samples=samples) for samples in (10_000, 100_000)),
-        imagenet("resnet18", widths=WIDTHS),
+        *resnet18(),
         imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop", learning_rate=4.5e-2),
         imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop", learning_rate=4.5e-2),
     ],
@@ -194,7 +213,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     if kind == "resnet56" and random_labels and regulariser != "none":
         raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
     augmented = regulariser in ("augmentation", "all", "resnet")
-    decay = {"weight_decay": 1e-3, "all": 1e-3, "resnet": 2e-4}.get(regulariser, 0.0)
+    decay = WEIGHT_DECAY[kind] if regulariser in ("weight_decay", "all", "resnet") else 0.0
     # Augmentation doubles AlexNet's epochs (specification b.4); ResNet56's 182 have it already.
     epochs = cell["max_epochs"] * (2 if augmented and kind == "alexnet" else 1)
     return NetworkSpec.model_validate(

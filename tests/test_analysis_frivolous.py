@@ -7,10 +7,13 @@ from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual,
 
 from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.networks import Tolerances, measure, prepare
+from analysis.frivolous.panels import PANELS
 from analysis.frivolous.report import COLUMNS
 from analysis.frivolous.tables import Tables
 from analysis.runs import Runs, as_frame
+from raydensity.grid import configure, expand
 from raydensity.spec import SGD, InceptionV3, ResNet18, ResNet56
+from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
     "frivolity": "dataset scale panel curve layer width n_train n accuracy prunability redundancy non_prunability "
@@ -102,6 +105,23 @@ def test_a_point_by_hand():
     assert conv["layer"] == "conv2"
     assert list(conv[["prunability", "redundancy"]]) == pytest.approx([0.5 / 8, 0.75 / 8])
     assert np.isnan(conv["published_prunability"])
+
+
+def test_the_papers_grid_fills_its_panels():
+    """Every curve of every panel has all its widths.
+
+    In none are AlexNets with random labels or other rates and initialisers than Glorot, and ResNet56s with other rates,
+    which the published experiments have and its figures do not show.
+    """
+    specs = expand(STUDY, configure(STUDY, scale="paper", settings={"repeat": ["0"]})).values()
+    few = [s for s in specs if s.architecture.name != "mlp" or s.training.optimizer.learning_rate in (0.1, 0.01, 1e-3)]
+    lines = made([network(spec) for spec in few]).lines
+    assert {line.curve.name for line in lines if line.panel.name == "other"} == {"alexnet", "resnet56"}
+    missing = {(panel.name, curve.name): set(curve.widths) for panel in PANELS for curve in panel.curves}
+    for line in lines:
+        if line.panel.name != "other":
+            missing[line.panel.name, line.curve.name] -= set(line.networks["width"])
+    assert {name: widths for name, widths in missing.items() if widths} == {}
 
 
 def test_layers_count_alike_however_often_they_were_sampled():
