@@ -154,3 +154,12 @@ def test_a_layer_without_pairs_has_no_mean():
     [own] = correlation(covariances(network_of([[1.0, 0, 0], [0, 0, 0]]), [CORNERS], count=8, seed=0))
     assert own.mean is None
     assert sum(own.histogram) == 0
+
+
+def test_activations_of_any_size_have_a_spectrum():
+    """Weights that start ten million times as large give such outputs, and their network did not diverge."""
+    x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    small, large = Covariance(3, x.device), Covariance(3, x.device)
+    small.add(x)
+    large.add(x * 1e25)
+    torch.testing.assert_close(large.matrix() / 1e50, small.matrix(), rtol=1e-5, atol=1e-8)

@@ -16,6 +16,7 @@ from raydensity.randomness import generator
 
 REPEATS = 3
 MOST_EXAMPLES = 50_000  # of a layer
+LARGE = 1e15
 BLOCK = 2048  # examples that are multiplied at a time
 
 
@@ -48,6 +49,8 @@ class Covariance:
             shift = mean.float()
             centred = block - shift
             rounding = mean - shift
+            if not centred.abs().amax() < LARGE:  # squares would not be finite in float32
+                centred = centred.double()
             scatter = (centred.T @ centred).double().addr_(rounding, rounding, alpha=-number)
             difference = mean - self.mean
             self.scatter += scatter.addr_(difference, difference, alpha=self._merged * number / total)
