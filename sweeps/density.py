@@ -14,6 +14,7 @@ from ray.tune import grid_search
 from raydensity.spec import NetworkSpec
 from raydensity.study import Study
 
+WHOLE_NETWORKS = NetworkSpec.model_fields["measures"].default
 BOTH = ["glorot_uniform", "he_uniform"]
 GLOROT = ["glorot_uniform"]
 
@@ -26,6 +27,7 @@ COMMON: dict[str, Any] = {
     "stopping_loss": 0.2,
     "initial_accumulator": 0.1,  # of Adagrad, as in Optax: with PyTorch's 0 the first step ruins Conv-2
     "precision": "fp32",
+    "units": False,  # true: prunability, redundancy and correlation of the units as well, in MLflow and the ledger
     "order_seed": 0,
 }
 
@@ -151,8 +153,10 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     optimizer: dict[str, Any] = {"name": cell["optimizer"], "learning_rate": cell["learning_rate"]}
     if cell["optimizer"] == "adagrad":
         optimizer["initial_accumulator"] = cell["initial_accumulator"]
+    of_units = {"measures": (*WHOLE_NETWORKS, "prunability", "redundancy", "correlation")} if cell["units"] else {}
     return NetworkSpec.model_validate(
         {
+            **of_units,
             "dataset": cell["dataset"],
             "preprocessing": cell["preprocessing"],
             "architecture": {"name": cell["architecture"], "width": cell["width"], **options},

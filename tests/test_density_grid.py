@@ -88,3 +88,12 @@ def test_the_split_of_the_best_accuracy_is_a_level():
     settings = {"stopping": ["best_accuracy"], "stopping_split": ["train", "validation"]}
     found = networks("quick", architecture=["mlp"], **settings)
     assert {spec.training.stopping for spec in found} == {BestAccuracy(split=s) for s in ("train", "validation")}
+
+
+def test_units_are_measured_where_that_is_asked_for():
+    (plain,) = networks("quick", width=["0.1"], initializer=["he_uniform"], init_seed=["0"], data_seed=["0"])[:1]
+    more = networks(
+        "quick", width=["0.1"], initializer=["he_uniform"], init_seed=["0"], data_seed=["0"], units=["true"]
+    )
+    assert set(more[0].measures) - set(plain.measures) == {"prunability", "redundancy", "correlation"}
+    assert more[0].model_copy(update={"measures": plain.measures}).id == plain.id
