@@ -11,7 +11,7 @@ from analysis import analyse, draw_network
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="The study, such as density.")],
+    study: Annotated[str, typer.Argument(help="density, sparsest or frivolous.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; results/report/STUDY by default.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else mlflow.db in this folder by default.")
@@ -19,10 +19,13 @@ def main(
     scale: Annotated[str | None, typer.Option(help="The latest sweep of this scale.")] = None,
     sweep: Annotated[str | None, typer.Option(help="The sweep with this id.")] = None,
     network: Annotated[
-        str | None, typer.Option(metavar="ID", help="Draw the network with this id (or how it begins) instead.")
+        str | None, typer.Option(metavar="ID", help="Of sparsest: draw the network whose id begins so instead.")
     ] = None,
 ) -> None:
-    """Pull the runs of a study from MLflow and write report.html, figures and tables."""
+    """Pull the runs of a study from MLflow and write report.html, figures and tables.
+
+    A ledger without a tracking database: python sweeps/run_all.py --sync, with the options of the sweep, makes it anew.
+    """
     from raydensity.mlflow_store import default_uri
 
     folder, uri = out or Path("results", "report", study), tracking_uri or default_uri()
