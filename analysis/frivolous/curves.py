@@ -73,7 +73,7 @@ def frivolous(tables: Tables, group: tuple[str, str], measures: tuple[str, ...])
         values = [rows[measure], *(values for (_, of), values in known.items() if of == measure)]
         axes.width_axis(axis, rows["width"])
         axes.share_axis(axis, min(series[series > 0].min() for series in values if series.gt(0).any()))
-        axis.set(ylabel=f"{UNITS[measure]} (share of those at 4×)")
+        axis.set(ylabel=f"{UNITS[measure]}\n(share of all units at 4×)")
     axes.legend(figure, named, published=bool(known.keys() & {(c, m) for c in named for m in shown}), proportional=True)
     return figure
 
