@@ -76,6 +76,7 @@ class Cohort(Stack):
             ghost=self.stacked and device.type == "cpu",
         )
         self.written_out = self.stacked and isinstance(model, DenseNetwork) and self.precision == "fp32"
+        self.shallow = self.written_out and dense.is_shallow(self._layers(self.parameters))
         self.gradients: State = {}
         for index, spec in enumerate(specs):
             state = starting_parameters(self.shapes, spec, published or {})

@@ -43,10 +43,11 @@ def _blocks(layers: Sequence[Layer], x: Tensor) -> list[slice]:
     return [slice(*pair) for pair in pairwise(bounds)]
 
 
-def _is_shallow(layers: Sequence[Layer], x: Tensor) -> bool:
-    """Whether the compiled passes are faster."""
-    few = len(layers) == 2 and x.shape[2] <= compiled_shallow.MOST_INPUTS and x.dtype == torch.float32
-    return few and x.device.type == "cpu" and layers[1].weight.shape[1] > 1
+def is_shallow(layers: Sequence[Layer]) -> bool:
+    """Whether the compiled passes are faster, which have the gradient in memory before a step is made of it."""
+    hidden = layers[0].weight
+    few = len(layers) == 2 and hidden.shape[2] <= compiled_shallow.MOST_INPUTS and hidden.dtype == torch.float32
+    return few and hidden.device.type == "cpu" and layers[1].weight.shape[1] > 1
 
 
 def _shallow(layers: Sequence[Layer]) -> compiled_shallow.Shallow:
@@ -106,14 +107,14 @@ def _back(delta: Tensor, weight: Tensor, outputs: Tensor) -> Tensor:
 
 def logits(layers: Sequence[Layer], x: Tensor) -> Tensor:
     """Inputs [R, B, I] -> logits [R, B, C]."""
-    if _is_shallow(layers, x):
+    if is_shallow(layers):
         return compiled_shallow.logits(_shallow(layers), x)
     return torch.cat([forward(_of(layers, rows), x[rows])[-1] for rows in _blocks(layers, x)])
 
 
 def gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequence[Layer]) -> Pass:
     """One pass over x [R, B', I], labels [R, B]; the gradient of each network's mean loss is written into `into`."""
-    if _is_shallow(layers, x):
+    if is_shallow(layers):
         return Pass(*compiled_shallow.gradients(_shallow(layers), x, labels, _shallow(into)))
     blocks = _blocks(layers, x)
     return _joined([_gradients(_of(layers, rows), x[rows], labels[rows], _of(into, rows)) for rows in blocks])
@@ -135,13 +136,6 @@ def _gradients(layers: Sequence[Layer], x: Tensor, labels: Tensor, into: Sequenc
 
 def descend(layers: Sequence[Layer], x: Tensor, labels: Tensor, rates: Tensor) -> Pass:
     """One step of plain gradient descent in place, with learning rates [R, 1, 1]."""
-    if _is_shallow(layers, x):
-        into = [Layer(torch.empty_like(layer.weight), torch.empty_like(layer.bias)) for layer in layers]
-        result = gradients(layers, x, labels, into)
-        for layer, gradient in zip(layers, into, strict=True):
-            layer.weight.addcmul_(gradient.weight, rates, value=-1)
-            layer.bias.addcmul_(gradient.bias, rates.squeeze(2), value=-1)
-        return result
     blocks = _blocks(layers, x)
     return _joined([_descend(_of(layers, rows), x[rows], labels[rows], rates[rows]) for rows in blocks])
 

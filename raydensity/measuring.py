@@ -20,6 +20,7 @@ from raydensity.measures.covariance import covariances
 from raydensity.measures.overlap import overlap
 from raydensity.measures.prunability import prunability
 from raydensity.measures.redundancy import redundancy
+from raydensity.measuring_costs import measured_images
 from raydensity.models.chain import Chain
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
@@ -67,7 +68,7 @@ def measured_columns(
         network = cohort.network(index)
         if "activations" in wanted:
             row["activations"] = _activation_rows(network, dataset, validation[index], preprocessing)
-        images = _Images(network, dataset, validation[index], preprocessing, most=spec.measured_images)
+        images = _Images(network, dataset, validation[index], preprocessing, measured_images(spec, dataset.description))
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
         if "interpretability" in wanted:
             row["interpretability"] = _interpretability(network, dataset, spec)
@@ -107,17 +108,14 @@ def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, s
 class _Images:
     """The test images as a network sees them, some at a time; validation images where the data set has no others.
 
-    All of them, or the first `most`.
+    The first `count` of them.
     """
 
-    def __init__(
-        self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str, *, most: int = 0
-    ) -> None:
+    def __init__(self, network: Chain, dataset: Dataset, validation: Tensor, preprocessing: str, count: int) -> None:
         tested = dataset.description.test_size > 0
         self.images = dataset.test_images if tested else dataset.train_images
         self.chosen = None if tested else validation
-        there = len(self.images) if self.chosen is None else len(self.chosen)
-        self.count = min(there, most or there)
+        self.count = count
         self.dataset, self.preprocessing = dataset, preprocessing
         self.at_a_time = images_at_a_time(network, normalize(dataset, self.images[:1], preprocessing), most=UNIT_CHUNK)
 

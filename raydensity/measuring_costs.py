@@ -36,7 +36,7 @@ class Layer(NamedTuple):
 def flops(spec: NetworkSpec) -> float:
     """Arithmetic that the measures of a network's units take, at most: convolutions leave out much of it."""
     known = data.describe(spec.dataset)
-    images = _images(spec, known)
+    images = measured_images(spec, known)
     steps = layers(spec.dataset, spec.architecture)
     whole = sum(step.flops for step in steps)
     total = 0.0
@@ -71,7 +71,7 @@ def check(spec: NetworkSpec) -> None:
 def bytes_needed(spec: NetworkSpec) -> float:
     """Memory that they take beside the outputs of the layers."""
     known = data.describe(spec.dataset)
-    images = _images(spec, known)
+    images = measured_images(spec, known)
     hidden = layers(spec.dataset, spec.architecture)[:-1]
     of_ablations = of_covariances = 0
     if any(way in spec.measures for way in WAYS):
@@ -86,7 +86,8 @@ def bytes_needed(spec: NetworkSpec) -> float:
     return max(of_ablations, of_covariances)
 
 
-def _images(spec: NetworkSpec, known: Description) -> int:
+def measured_images(spec: NetworkSpec, known: Description) -> int:
+    """How many images units are measured on: of the test set, or of the validation images where there is none."""
     there = known.test_size or known.judged_size
     return min(there, spec.measured_images or there)
 

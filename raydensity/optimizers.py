@@ -31,7 +31,8 @@ class StackedOptimizer:
         self.factors = [1.0] * len(specs)
         plain = isinstance(self.rule, SGD) and not self.rule.momentum and not self.rule.weight_decay
         sparse = specs[0].sparsity is not None
-        self.descends = cohort.written_out and plain and not sparse  # gradient and step are then one product
+        # Gradient and step are then one product.
+        self.descends = cohort.written_out and not cohort.shallow and plain and not sparse
         self.decayed = decayed(cohort, specs[0].training)
         self.initial = initial_slots(self.rule)
         self.slots: dict[str, State] = {name: self._slot(value) for name, value in self.initial.items()}

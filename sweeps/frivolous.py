@@ -32,6 +32,7 @@ from typing import Any
 
 from ray.tune import grid_search
 
+from analysis.frivolous.panels import LARGEST_BATCH
 from raydensity import grid
 from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
@@ -51,7 +52,6 @@ REGULARISERS = {
 }
 # Of the TensorFlow models that the paper's networks for ImageNet are (docs/fidelity.md).
 WEIGHT_DECAY = {"alexnet": 1e-3, "resnet56": 2e-4, "resnet18": 1e-4, "inception_v3": 4e-5, "inception_v3_layer": 4e-5}
-LARGEST_BATCH = {0.25: 8192, 0.5: 4096, 1.0: 3072, 2.0: 1024, 4.0: 512}
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
@@ -336,17 +336,22 @@ def resolve(spaces: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]
         for cell in grid.cells({**each, "repeat": 0}):
             searched = accuracies[_search(network(cell))]
             tenth = 10 if cell["optimizer"] in TENTH else 1
-            finished = {rate: searched[round(rate / tenth, 12)] for rate in rates}
-            if set.intersection(*(set(each) for each in finished.values())):
-                resolved.append({**each, **cell, "learning_rate": _best(finished), "repeat": each["repeat"]})
+            best = _best({rate: searched[round(rate / tenth, 12)] for rate in rates})
+            if best is not None:
+                resolved.append({**each, **cell, "learning_rate": best, "repeat": each["repeat"]})
     if not resolved:
         raise ValueError("--set group=mlp_best: the group mlp is not finished yet, which its learning rates are of")
     return resolved
 
 
-def _best(accuracies: Mapping[float, Mapping[int, float]]) -> float:
-    """The rate with the best mean accuracy over the repeats that all rates have, the largest of equals."""
+def _best(accuracies: Mapping[float, Mapping[int, float]]) -> float | None:
+    """The rate with the best mean accuracy over the repeats that all rates have, the largest of equals.
+
+    None where there is no such repeat.
+    """
     common = set.intersection(*(set(each) for each in accuracies.values()))
+    if not common:
+        return None
     return max((statistics.fmean(each[repeat] for repeat in common), rate) for rate, each in accuracies.items())[1]
 
 
@@ -364,7 +369,7 @@ def _accuracies(ledger: Ledger) -> dict[Hashable, dict[float, dict[int, float]]]
 
 def _search(spec: NetworkSpec) -> Hashable:
     """What networks have in common that differ in learning rate and repeat alone."""
-    return spec.cohort_key, spec.initializer, spec.initializer_factor
+    return spec.cohort_key, spec.training.schedule, spec.initializer, spec.initializer_factor
 
 
 STUDY = Study(

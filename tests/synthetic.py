@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.runs import Runs, as_frame
 from raydensity import mlflow_store, tracking
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import (
@@ -164,6 +165,12 @@ def _empty_store() -> bytes:
         path = Path(folder) / "mlflow.db"
         tracking.check(mlflow_store.database_uri(path))
         return path.read_bytes()
+
+
+def pulled(study: str, record: pa.Table, columns: Sequence[str], *, scale: str, planned: int | None = None) -> Runs:
+    """The networks of a record as an analysis gets them: with the columns that it says it reads, and no other."""
+    frame = as_frame(record.select(["network_id", *columns]))
+    return Runs(study, scale, "a" * 20, "2026-01-01T00:00:00+00:00", planned or len(frame), frame)
 
 
 def new_store(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import pulled
 from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
 from analysis.frivolous.gain import WIDTHS
@@ -10,7 +11,6 @@ from analysis.frivolous.networks import Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.report import COLUMNS
 from analysis.frivolous.tables import Tables
-from analysis.runs import Runs, as_frame
 from raydensity.grid import configure, expand
 from raydensity.spec import SGD, InceptionV3, ResNet18, ResNet56
 from sweeps.frivolous import STUDY
@@ -31,9 +31,7 @@ TABLE_COLUMNS = {
 
 
 def runs(rows, *, scale="reduced", planned=None):
-    """The networks with the columns that the analysis says it reads, and no other."""
-    frame = as_frame(records(rows).select(["network_id", *COLUMNS]))
-    return Runs("frivolous", scale, "a" * 20, "2026-01-01T00:00:00+00:00", planned or len(frame), frame)
+    return pulled("frivolous", records(rows), COLUMNS, scale=scale, planned=planned)
 
 
 def made(rows, **arguments):

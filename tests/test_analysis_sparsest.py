@@ -4,9 +4,10 @@ import time
 
 import numpy as np
 import pytest
+from synthetic import pulled
 from synthetic_sparse import network, records
 
-from analysis.runs import Runs, as_frame
+from analysis.runs import Runs
 from analysis.sparsest.networks import prepare
 from analysis.sparsest.report import COLUMNS
 from analysis.sparsest.tables import tables
@@ -37,9 +38,7 @@ TABLE_COLUMNS = {
 
 
 def runs(rows, *, scale="quick", planned=None):
-    """The networks with the columns that the analysis says it reads, and no other."""
-    frame = as_frame(records(rows).select(["network_id", *COLUMNS]))
-    return Runs("sparsest", scale, "a" * 20, "2026-01-01T00:00:00+00:00", planned or len(frame), frame)
+    return pulled("sparsest", records(rows), COLUMNS, scale=scale, planned=planned)
 
 
 def made(rows):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from interrupting import train_until_killed
 from networks import network
 from scipy import stats
 from test_preprocessing import bytes_as_they_are, drawn
@@ -179,21 +180,10 @@ def test_every_image_has_draws_of_its_own_by_order_and_epoch(case, monkeypatch) 
         assert of_epoch.equal(torch.stack([draw(order, epoch, 16 * steps) for order in (0, 1, 2)]))
 
 
-def test_a_kill_within_an_epoch_does_not_change_the_images(case, tmp_path, monkeypatch) -> None:
+def test_a_kill_within_an_epoch_does_not_change_the_images(case, tmp_path) -> None:
     dataset, specs = case
     whole = training.train(specs, dataset, device=CPU)
-    save, saves = checkpoints.save, []
-
-    def killed(*arguments) -> None:
-        if len(saves) == 8 * len(specs):  # after the eighth step, which is in the second epoch
-            raise KeyboardInterrupt
-        saves.append(arguments)
-        save(*arguments)
-
-    monkeypatch.setattr(checkpoints, "save", killed)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(specs, dataset, device=CPU, checkpoint_folder=tmp_path, checkpoint_seconds=0)
-    monkeypatch.undo()
+    train_until_killed(specs, dataset, tmp_path, saves=8 * len(specs))  # the eighth step is in the second epoch
     reached = checkpoints.load(tmp_path, specs[0].id, CPU)
     assert reached.epoch == 1
     assert reached.step > 0

@@ -88,11 +88,11 @@ def test_settings_are_judged_together():
     assert {(spec.random_labels, spec.augmentation) for spec in found} == {(False, True)}
 
 
-def row(spec, accuracy):
+def row(spec, accuracy, cohort):
     return {
         **spec.factors(),
         "network_id": spec.id,
-        "cohort_id": f"{spec.init_seed:020x}",
+        "cohort_id": cohort,
         "record_version": RECORD_VERSION,
         "spec": spec.model_dump_json(),
         "status": "finished",
@@ -104,15 +104,17 @@ RATES = {1.0: 0.6, 0.1: 0.9, 0.01: 0.9, 1e-3: 0.5, 1e-4: 0.5}  # of two that are
 SPACES = {"inputs": ["10000"], "width": ["0.25"]}
 
 
-def searched(ledger, rates, *, repeat=0, factors=(1.0, 100.0)):
+def searched(ledger, rates, *, repeat=0, factors=(1.0, 100.0), **settings):
     """Write what the search over learning rates reached: these accuracies, RMSProp's at a tenth of each rate."""
-    spaces = configure(STUDY, scale="reduced", settings={**SPACES, "group": ["mlp"], "repeat": [str(repeat)]})
+    spaces = configure(
+        STUDY, scale="reduced", settings={**SPACES, "group": ["mlp"], "repeat": [str(repeat)], **settings}
+    )
     rows = []
     for spec in expand(STUDY, spaces).values():
         optimizer = spec.training.optimizer
         rate = round(optimizer.learning_rate * (10 if optimizer.name == "rmsprop" else 1), 9)
         if spec.initializer_factor in factors and optimizer.name in ("sgd", "rmsprop") and rate in rates:
-            rows.append(row(spec, rates[rate]))
+            rows.append(row(spec, rates[rate], f"{len(settings)}{repeat:019x}"))
     ledger.write(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
@@ -136,6 +138,14 @@ def test_the_other_repeat_trains_at_the_learning_rate_that_was_best(ledger):
     searched(ledger, RATES)
     # Momentum and plain descent are both of torch's SGD; two scales of the initial weights each.
     assert repeated(ledger) == {("sgd", 0.1): 4, ("rmsprop", 0.01): 2}
+
+
+def test_rates_that_fall_otherwise_are_another_search(ledger):
+    searched(ledger, {**RATES, 1.0: 0.95}, rate_decay=["1"])
+    assert repeated(ledger) == {("rmsprop", 0.1): 2}  # whose rates do not fall
+    searched(ledger, RATES)
+    assert repeated(ledger)["sgd", 0.1] == 4
+    assert repeated(ledger)["sgd", 1.0] == 0
 
 
 def test_it_waits_for_the_whole_search(ledger):

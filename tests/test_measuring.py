@@ -80,14 +80,14 @@ def test_a_data_set_without_test_images_is_measured_on_validation_images(monkeyp
     labels = torch.zeros(10, dtype=torch.int64)
     known = Description(name="numbers", input_shape=(1,), classes=2, train_size=10, validation_size=3, test_size=0)
     dataset = Dataset(known, images, labels, none, labels[:0], digest="")
-    own = _Images(DenseNetwork(1, (4,), 2), dataset, torch.tensor([1, 5, 8]), "unit")
+    own = _Images(DenseNetwork(1, (4,), 2), dataset, torch.tensor([1, 5, 8]), "unit", 3)
     assert len(own) == 3
     assert [part.flatten().tolist() for part in own] == [[1, 5], [8]] == [part.flatten().tolist() for part in own]
     tested = Dataset(
         Description(name="numbers", input_shape=(1,), classes=2, train_size=7, validation_size=3, test_size=3),
         images[:7], labels[:7], images[7:], labels[7:], digest="",
     )  # fmt: skip
-    own = _Images(DenseNetwork(1, (4,), 2), tested, torch.tensor([1, 5, 6]), "unit")
+    own = _Images(DenseNetwork(1, (4,), 2), tested, torch.tensor([1, 5, 6]), "unit", 3)
     assert [part.flatten().tolist() for part in own] == [[7, 8], [9]]
 
 

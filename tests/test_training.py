@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from interrupting import train_until_killed
 from networks import OPTIMIZERS, network
 
 from raydensity import checkpoints, data, training
@@ -104,22 +105,11 @@ def test_divergence_is_recorded_and_isolated(digits):
 
 
 @pytest.mark.parametrize("interrupted_at", [0, 40, 2 * 17])  # at once, within the second epoch, at its end
-def test_a_kill_within_an_epoch_loses_no_more_than_what_was_not_saved(digits, tmp_path, monkeypatch, interrupted_at):
+def test_a_kill_within_an_epoch_loses_no_more_than_what_was_not_saved(digits, tmp_path, interrupted_at):
     specs = [network("mlp", "adam", init_seed=seed, epochs=4) for seed in range(3)]
     whole = training.train(specs, digits, device=CPU)
-    save, saves = checkpoints.save, []
-
-    def killed(*arguments):
-        if len(saves) == 3 * interrupted_at:
-            raise KeyboardInterrupt
-        saves.append(arguments)
-        save(*arguments)
-
-    monkeypatch.setattr(checkpoints, "save", killed)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(specs, digits, device=CPU, checkpoint_folder=tmp_path, checkpoint_seconds=0)
-    monkeypatch.undo()
-    if saves:
+    train_until_killed(specs, digits, tmp_path, saves=3 * interrupted_at)
+    if interrupted_at:
         reached = checkpoints.load(tmp_path, specs[0].id, CPU)
         assert reached.epoch * 17 + reached.step == interrupted_at
     resumed = training.train(specs[::-1], digits, device=CPU, checkpoint_folder=tmp_path)

@@ -126,7 +126,7 @@ def interpretability_has_no_trend(tables: Tables, group: Group) -> list[Claim]:
         easier = int((kept["statistic"] < 0).sum())
         words = f"{len(kept)} of {len(rows)} tests differ (Holm, {100 * LEVEL:g} %)"
         words += f", in {easier} the narrow networks are easier to interpret" if len(kept) else ""
-        the_papers = line.dataset == "image_folder" and _speaks(line) and not line.short
+        the_papers = line.dataset == "image_folder" and _speaks(line)
         agrees = 0 < easier < len(kept) if the_papers else None
         claims.append(Claim(paper, f"{_where(group)}, {line.name or 'all'}: {words}.", agrees))
     return claims

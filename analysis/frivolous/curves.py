@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import CannotDraw, panels
-from analysis.frivolous import axes, published, untrained
+from analysis.frivolous import axes, untrained
 from analysis.frivolous.panels import OTHER, PANELS
 from analysis.frivolous.tables import Tables
 
@@ -99,14 +99,11 @@ def random_networks() -> Figure:
 
 def published_curves(tables: Tables, group: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
     """The paper's values by width, of each curve that stands in a panel here, and measure."""
-    every = published.curves().set_index(["published", "width"])
-    found = {}
-    for line in tables.of(group):
-        if line.papers and line.layer is not None and line.curve.published in every.index:
-            for column, values in every.loc[line.curve.published].items():
-                if values.notna().any():
-                    found[line.name, str(column).removeprefix("published_")] = values.dropna()
-    return found
+    return {
+        (line.name, measure): pd.Series(values)
+        for line in tables.of(group)
+        for measure, values in line.published.items()
+    }
 
 
 def of_group(table: pd.DataFrame, group: tuple[str, str]) -> pd.DataFrame:

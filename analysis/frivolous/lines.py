@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
 from analysis.frivolous.networks import SETTINGS, Networks
 from analysis.frivolous.panels import ALL, OTHER, PANELS, Curve, Panel, fitting
-from analysis.frivolous.published import is_the_papers
+from analysis.frivolous.published import curves, is_the_papers
 from analysis.frivolous.selection import best
+from raydensity.record import SCHEMA
+
+UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,26 @@ class Line:
     def short(self) -> bool:
         """Whether some of its networks trained for fewer epochs than the paper's, and until they ran out."""
         return bool(self.networks["short"].any())
+
+    @cached_property
+    def published(self) -> dict[str, dict[float, float]]:
+        """The paper's values by measure and width, where they may stand beside; of a line by layer there are none."""
+        if not self.papers or self.layer is None:
+            return {}
+        every = curves().set_index(["published", "width"])
+        own = every[every.index.get_level_values("published") == self.curve.published].droplevel("published")
+        named = {str(column).removeprefix("published_"): values.dropna().to_dict() for column, values in own.items()}
+        return {measure: values for measure, values in named.items() if values}
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """The units of its networks whose images were looked for: width, and the columns of `UnitImage`."""
+        parts = [
+            pd.DataFrame.from_records(list(units), columns=UNIT_IMAGE).assign(width=width)
+            for width, units in zip(self.networks["width"], self.networks["interpretability"], strict=True)
+            if len(units)
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*UNIT_IMAGE, "width"])
 
 
 def lines(networks: Networks) -> list[Line]:

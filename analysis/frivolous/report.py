@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.frivolous import ablation, claims, curves, display, untrained, visualizations
 from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
-from analysis.frivolous.tables import MAIN, Tables, visualized
+from analysis.frivolous.tables import MAIN, Tables
 from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 
@@ -148,7 +148,7 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
 
 def _visualizations(tables: Tables, group: Group, figure: Callable[..., Section]) -> list[Section]:
     """Figure 5, where a panel has networks of which images were looked for."""
-    lines = [line for line in tables.of(group) if len(visualized(line))]
+    lines = [line for line in tables.of(group) if len(line.units)]
     if not lines:
         return []
     found = [
@@ -169,7 +169,7 @@ def _visualizations(tables: Tables, group: Group, figure: Callable[..., Section]
             f"images_of_{_slug(group)}_{number}",
             f"Figure 5. Images that excite units: {' '.join(filter(None, [_title(tables, group), line.name]))}",
             "Of eight units of a layer, drawn at random, in a network of the narrowest and of the widest.",
-            partial(visualizations.images, tables, line),
+            partial(visualizations.images, line),
         )
         for number, line in enumerate(lines, start=1)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,6 @@ from analysis.frivolous.lines import Line, lines
 from analysis.frivolous.networks import TOLERANCES, Networks, Tolerances, measure
 from analysis.frivolous.panels import ALL
 from raydensity.interpretability.comparison import compare
-from raydensity.record import SCHEMA
 
 KEY = ["dataset", "scale", "panel", "curve"]
 # Figures 2 to 4: what is shown of these is more than their widths.
@@ -22,7 +21,7 @@ MAIN = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "other")
 CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
 UNEXPLAINED = (0.05, 0.1, 0.15)
 POINTS = ["accuracy", *MEASURES]
-UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
+BESIDE = ["published_prunability", "published_redundancy", "published_accuracy"]
 
 
 class Tables:
@@ -42,11 +41,8 @@ class Tables:
         """Prunability and redundancy by width (Figures 1, 3 and 4): a row a curve and width."""
         parts = [self._named(line, table) for line, table in zip(self.lines, self.points, strict=True)]
         table = pd.concat(parts, ignore_index=True)
-        table = table.merge(published.curves(), on=["published", "width"], how="left")
-        beside = [f"published_{name}" for name in ("prunability", "redundancy", "accuracy")]
-        table[beside] = table[beside].where(table["papers"])
         deviations = [f"{name}_std" for name in POINTS]
-        return table[[*KEY, "layer", "width", "n_train", "n", *POINTS, *deviations, *beside, "short"]]
+        return table[[*KEY, "layer", "width", "n_train", "n", *POINTS, *deviations, *BESIDE, "short"]]
 
     @cached_property
     def gain(self) -> pd.DataFrame:
@@ -56,33 +52,25 @@ class Tables:
         over the `n_ratios` that there are, and `published_g_here` that of the paper's curve over the same; `short`: of
         networks that trained less; `papers`: on its own data.
         """
-        rows, curves = [], published.curves().set_index(["published", "width"])
+        rows = []
         for line, table in zip(self.lines, self.points, strict=True):
             for name, part in table.groupby("curve", sort=False):
                 for measured in MEASURES:
                     values = dict(zip(part["width"], part[measured], strict=True))
                     errors = dict(zip(part["width"], part[f"{measured}_error"], strict=True))
                     g, ratios, error = gain(values, measured, errors)
-                    papers = self._published(curves, line, measured, values)
+                    digitised = line.published.get(measured, {}).items()
+                    papers = gain({width: known for width, known in digitised if values.get(width, 0) > 0}, measured).g
                     low, high = published.GAINS.get(line.panel.name, {}).get(measured, (np.nan, np.nan))
                     own = published.CURVE_GAINS.get((line.panel.name, str(name)), np.nan)
                     known = [low, high, own if measured == "prunability" else np.nan]
                     beside = known if line.papers else [np.nan] * 3
                     whole = ratios == all_ratios(measured, line.curve.widths)
                     all_widths = (g, error) if whole else (np.nan, np.nan)
-                    here = (g, papers if line.papers and line.layer is not None else np.nan)
                     key = self._key(line, str(name))
-                    rows.append((*key, measured, ratios, *all_widths, *beside, *here, line.short, line.papers))
+                    rows.append((*key, measured, ratios, *all_widths, *beside, g, papers, line.short, line.papers))
         columns = ["measure", "n_ratios", "g", "g_error", "published_g_min", "published_g_max", "published_g"]
         return pd.DataFrame(rows, columns=[*KEY, *columns, "g_here", "published_g_here", "short", "papers"])
-
-    def _published(self, curves: pd.DataFrame, line: Line, measure: str, values: Mapping[float, float]) -> float:
-        """The gain of the paper's curve over the widths that have values here."""
-        column = f"published_{measure}"
-        if column not in curves or line.curve.published not in curves.index:
-            return float("nan")
-        known = curves.loc[line.curve.published, column]
-        return gain({width: known.get(width, np.nan) for width, own in values.items() if own > 0}, measure).g
 
     @cached_property
     def ablation(self) -> pd.DataFrame:
@@ -142,7 +130,7 @@ class Tables:
         """Total variation of the images that excite units, of the narrowest networks against the widest (Figure 5)."""
         found = []
         for line in self._main():
-            units = visualized(line)
+            units = line.units
             narrow, wide = units["width"].min(), units["width"].max()
             if narrow < wide:
                 table = compare(units[units["width"] == narrow], units[units["width"] == wide])
@@ -174,10 +162,8 @@ class Tables:
 
     def _named(self, line: Line, table: pd.DataFrame) -> pd.DataFrame:
         keys = dict(zip(KEY[:3], self._key(line, "")[:3], strict=True))
-        by_layer = line.layer is None
-        return table.assign(
-            **keys, published="" if by_layer else line.curve.published, papers=line.papers, short=line.short
-        )
+        beside = {name: table["width"].map(line.published.get(name.removeprefix("published_"), {})) for name in BESIDE}
+        return table.assign(**keys, **beside, short=line.short)
 
 
 def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
@@ -219,17 +205,6 @@ def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
 
 def _mean(shares: np.ndarray) -> float:
     return float(np.mean(shares)) if len(shares) else float("nan")
-
-
-def visualized(line: Line) -> pd.DataFrame:
-    """The units of a line's networks whose images were looked for: width, and the columns of `UnitImage`."""
-    columns = list(UNIT_IMAGE)
-    parts = [
-        pd.DataFrame.from_records(list(units), columns=columns).assign(width=width)
-        for width, units in zip(line.networks["width"], line.networks["interpretability"], strict=True)
-        if len(units)
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*columns, "width"])
 
 
 def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from analysis.figures import CannotDraw, panels
 from analysis.frivolous.axes import fraction, width_legend, width_shades
 from analysis.frivolous.curves import of_group
 from analysis.frivolous.lines import Line
-from analysis.frivolous.tables import Tables, visualized
+from analysis.frivolous.tables import Tables
 
 SHOWN = 8  # units of a layer and width, as in the paper
 MOST_LAYERS = 6  # of deep networks the first, the last and some between
@@ -22,9 +22,9 @@ AXES = {"image": ("image_variation", "images"), "spectrum": ("spectral_variation
 NOTHING = "Interpretability was not measured: --set interpretability=true."
 
 
-def images(tables: Tables, line: Line) -> Figure:
+def images(line: Line) -> Figure:
     """Images of some units of each layer, of the narrowest and of the widest networks of a curve."""
-    found = visualized(line)
+    found = line.units
     found = found[found["image"].notna()]
     if found.empty:
         raise CannotDraw(NOTHING)
@@ -62,7 +62,7 @@ def _pixels(image: bytes) -> np.ndarray:
 
 def variations(tables: Tables, group: tuple[str, str]) -> Figure:
     """Total variation by layer and width, a row of panels a curve; p of the narrowest against the widest above."""
-    lines = [line for line in tables.of(group) if len(visualized(line))]
+    lines = [line for line in tables.of(group) if len(line.units)]
     if not lines:
         raise CannotDraw(NOTHING)
     named = [(line, measure) for line in lines for measure in AXES]
@@ -70,7 +70,7 @@ def variations(tables: Tables, group: tuple[str, str]) -> Figure:
     widths = {width for line in lines for width in line.networks["width"]}
     tested = of_group(tables.interpretability, group)
     for (axis,), (line, measure) in zip(columns, named, strict=True):
-        found = visualized(line)
+        found = line.units
         own = tested[(tested["curve"] == line.name) & (tested["measure"] == measure)]
         _boxes(axis, found[found["activation"] != 0], AXES[measure][0], own.set_index("layer")["p"])
     width_legend(figure, widths)

@@ -48,10 +48,8 @@ def unit_images(
     as is what it raises.
     """
     found = []
-    for layer in network.steps():
-        if layer == "logits":
-            continue
-        units = _units(network, layer, input_shape, most_units, seed, preprocess)
+    for layer, count in _counts(network, input_shape, preprocess).items():
+        units = _drawn(layer, count, most_units, seed)
         images, activations = maximizing_images(
             network, layer, units, input_shape=input_shape, seed=seed, preprocess=preprocess, ascent=ascent
         )
@@ -68,18 +66,14 @@ def unit_images(
 
 
 @torch.no_grad()
-def _units(
-    network: Chain,
-    layer: str,
-    input_shape: tuple[int, ...],
-    most: int | None,
-    seed: int,
-    preprocess: Callable[[Tensor], Tensor],
-) -> list[int]:
+def _counts(network: Chain, input_shape: tuple[int, ...], preprocess: Callable[[Tensor], Tensor]) -> dict[str, int]:
+    """How many units each hidden layer has."""
+    seen = preprocess(torch.zeros(1, *input_shape, device=next(network.parameters()).device))
+    return {layer: output.shape[1] for layer, output in network.eval().activations(seen).items()}
+
+
+def _drawn(layer: str, count: int, most: int | None, seed: int) -> list[int]:
     """All units of a layer, or as many as are wanted of them, drawn without replacement."""
-    device = next(network.parameters()).device
-    seen = preprocess(torch.zeros(1, *input_shape, device=device))
-    count = network.eval().activations(seen)[layer].shape[1]
     if most is None or most >= count:
         return list(range(count))
     return torch.randperm(count, generator=generator(seed, "units", layer))[:most].sort().values.tolist()
