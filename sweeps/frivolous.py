@@ -175,7 +175,7 @@ SPACES = {
             "initialisers",
             widths=WIDTHS[:2],
             initializer=grid_search(NORMAL),
-            max_epochs=15,
+            max_epochs=20,
             interpretability=True,
             repeat=0,
         ),
