@@ -20,6 +20,7 @@ choose kernels by size, and equality holds to rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -66,6 +67,10 @@ class Cohort(Stack):
         with torch.device("meta"):
             model = self._build(unit_multiple=ALIGNMENT if self.stacked else 1)
             exact = self._build()
+        self.written_out = self.stacked and isinstance(model, DenseNetwork) and self.precision == "fp32"
+        wide = self.written_out and dense.is_wide(math.prod(input_shape), device)
+        # Whether networks may share images in memory: batched products might sum those in another order.
+        self.shares_images = wide or not self.stacked
         super().__init__(
             model,
             shapes={name: tuple(p.shape) for name, p in exact.named_parameters()},
@@ -73,9 +78,8 @@ class Cohort(Stack):
             device=device,
             looped=not self.stacked and not self.compiled,
             transposed=self.stacked,
-            ghost=self.stacked and device.type == "cpu",
+            ghost=not self.shares_images and device.type == "cpu",
         )
-        self.written_out = self.stacked and isinstance(model, DenseNetwork) and self.precision == "fp32"
         self.shallow = self.written_out and dense.is_shallow(self._layers(self.parameters))
         self.gradients: State = {}
         for index, spec in enumerate(specs):
@@ -115,8 +119,10 @@ class Cohort(Stack):
     def _align(self, images: Tensor) -> Tensor:
         """[N, B, ...] -> [N, B', ...]: batches of dense networks on a CPU are filled with zeros to whole ALIGNMENTs."""
         short = -images.shape[1] % ALIGNMENT
-        if not short or not self.ghost or not isinstance(self.model, DenseNetwork):
+        if not short or not self.stacked or self.device.type != "cpu" or not isinstance(self.model, DenseNetwork):
             return images
+        if len(images) > 1 and images.stride(0) == 0:
+            return self._align(images[:1]).expand(len(images), -1, *images.shape[2:])
         return torch.cat([images, images.new_zeros(len(images), short, *images.shape[2:])], dim=1)
 
     def _layers(self, stack: State) -> list[dense.Layer]:

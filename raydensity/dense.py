@@ -23,6 +23,7 @@ from raydensity import compiled_shallow
 from raydensity.losses import answers, cross_entropy, in_vectors
 
 BLOCK_NUMBERS = 2**18  # of the largest outputs of a block
+WIDE = 4096  # inputs from which on products of one network at a time are as fast
 
 
 class Layer(NamedTuple):
@@ -33,14 +34,21 @@ class Layer(NamedTuple):
 
 
 def _blocks(layers: Sequence[Layer], x: Tensor) -> list[slice]:
-    """The rows in blocks, of two networks at least: a product of a single one sums in another order."""
+    """The rows in blocks: one network each, or two at least, as the product of a single one sums in another order."""
     rows = len(x)
     if x.device.type != "cpu":
         return [slice(rows)]
+    if is_wide(x.shape[2], x.device):
+        return [slice(row, row + 1) for row in range(rows)]
     largest = x.shape[1] * max(x.shape[2], *(layer.weight.shape[1] for layer in layers))
     count = max(1, rows // max(2, BLOCK_NUMBERS // largest))
     bounds = [rows * number // count for number in range(count + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def is_wide(inputs: int, device: torch.device) -> bool:
+    """Whether networks see so many inputs that each is worked off by itself: they may then share images in memory."""
+    return device.type == "cpu" and inputs >= WIDE
 
 
 def is_shallow(layers: Sequence[Layer]) -> bool:

@@ -51,7 +51,7 @@ def chunk_of(cohort: Cohort) -> int:
 
 def _own(cohort: Cohort, images: Tensor) -> Tensor:
     """Images in memory of each network's own: batched products of shared images might be summed in another order."""
-    return images.contiguous() if cohort.stacked else images
+    return images if cohort.shares_images else images.contiguous()
 
 
 @torch.no_grad()

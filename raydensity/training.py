@@ -187,6 +187,8 @@ class _Run:
         """Images [N, B, ...] and labels [N, B] of the next step; what networks share is made once."""
         draws = None if self.draws is None else self.draws[:, self.step]
         images, labels = gather(self.dataset, orders[:, self.step], self.preprocessing, draws=draws)
+        if len(images) == 1 and self.cohort.shares_images:
+            return images.expand(len(order), *images.shape[1:]), labels.expand(len(order), -1)
         return (images, labels) if len(images) == len(order) else (images[order], labels[order])
 
     def _train_epoch(self) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from networks import ARCHITECTURES, OPTIMIZERS, network
 
-from raydensity import dropout, models
+from raydensity import dense, dropout, models
 from raydensity.cohort import Cohort
 from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import MLP, SGD, Adagrad, Adam, InceptionV3, ResNet18, ResNet56
@@ -42,6 +42,16 @@ def plain_network(cohort, index, architecture):
 @pytest.mark.parametrize("optimizer", REFERENCES)
 @pytest.mark.parametrize("architecture", ["mlp", SHALLOW, "conv2", "conv2-unshared", "resnet", "alexnet", "resnet56"])
 def test_cohort_equals_single_plain_networks(architecture, optimizer):
+    equals_plain_networks(architecture, optimizer)
+
+
+@pytest.mark.parametrize("optimizer", REFERENCES)
+def test_so_does_one_of_networks_that_see_many_inputs(monkeypatch, optimizer):
+    monkeypatch.setattr(dense, "WIDE", 64)
+    equals_plain_networks("mlp", optimizer)
+
+
+def equals_plain_networks(architecture, optimizer):
     rule, reference = REFERENCES[optimizer]
     specs = [network(architecture, rule, init_seed=seed) for seed in range(3)]
     cohort = Cohort(specs, **SHAPE)
@@ -105,6 +115,29 @@ def test_nor_does_it_in_a_deep_network_with_batch_norm():
 )
 def test_nor_does_a_batch_of_odd_size(architecture, optimizer, size):
     packings_agree([network(architecture, optimizer, init_seed=seed) for seed in range(7)], size=size)
+
+
+@pytest.mark.parametrize("size", [16, 25])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("architecture", WIDE_AND_NARROW, ids=lambda a: f"{a.width:g}")
+def test_nor_does_it_where_networks_see_many_inputs(monkeypatch, architecture, optimizer, size):
+    monkeypatch.setattr(dense, "WIDE", 64)
+    specs = [network(architecture, optimizer, init_seed=seed) for seed in range(7)]
+    assert Cohort(specs, **SHAPE).shares_images
+    packings_agree(specs, size=size)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("size", [16, 25])
+def test_nor_does_sharing_images(monkeypatch, size, optimizer):
+    monkeypatch.setattr(dense, "WIDE", 64)
+    specs = [network(SHALLOW, optimizer, init_seed=seed) for seed in range(3)]
+    images, labels = (each[:, :1].expand(-1, 3, *each.shape[2:]) for each in batches(1, 4, size=size))
+    assert images.stride(1) == 0
+    shared, logits = trained_states(specs, images, labels)
+    own, own_logits = trained_states(specs, images.contiguous(), labels.contiguous())
+    assert all(torch.equal(a[name], b[name]) for a, b in zip(shared, own, strict=True) for name in a)
+    assert torch.equal(logits, own_logits)
 
 
 @pytest.mark.parametrize("size", [16, 25])
