@@ -19,6 +19,7 @@ FACTORS = pa.schema(
         ("noise", pa.float64()),  # 0 where the data set has none
         ("samples", pa.int64()),  # 0 where the data set has one size
         ("inputs", pa.int64()),  # 0 where the data set has one shape
+        ("teacher", pa.int64()),  # seed of the random network that made the labels; 0 where none did
         ("preprocessing", pa.string()),
         ("augmentation", pa.bool_()),
         ("random_labels", pa.bool_()),

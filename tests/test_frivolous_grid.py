@@ -5,11 +5,12 @@ import collections
 import pyarrow as pa
 import pytest
 
+from raydensity import data
 from raydensity.grid import configure, expand
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import BestAccuracy
-from sweeps.frivolous import STUDY
+from raydensity.spec import BestAccuracy, Teacher
+from sweeps.frivolous import EVEN_TEACHER, STUDY
 
 
 def networks(scale, **settings):
@@ -218,3 +219,14 @@ def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, sched
 def test_rates_stay_where_that_is_asked_for():
     constant = networks("paper", group=["mlp"], optimizer=["sgd"], inputs=["10"], rate_decay=["1"])
     assert {spec.training.schedule.name for spec in constant} == {"constant"}
+
+
+def test_the_teacher_is_one_of_even_labels_unless_another_is_asked_for():
+    usual = {(spec.dataset.inputs, spec.dataset.seed) for spec in networks("paper", group=["mlp"])}
+    assert usual == {(10, 0), *EVEN_TEACHER.items()}
+    for inputs, seed in EVEN_TEACHER.items():
+        dataset = data.load(Teacher(inputs=inputs, seed=seed))
+        labels = [*(dataset.train_labels[part] for part in data.split(dataset, 0)), dataset.test_labels]
+        assert all(part.double().mean().item() == pytest.approx(0.5, abs=0.02) for part in labels)
+    others = networks("reduced", group=["mlp"], inputs=["10000"], teacher=["0", "3"], learning_rate=["0.01"])
+    assert {spec.factors()["teacher"] for spec in others} == {0, 3}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from raydensity.spec.architectures import MLP, Architecture, InceptionV3
-from raydensity.spec.datasets import AnyDataset
+from raydensity.spec.datasets import AnyDataset, Teacher
 from raydensity.spec.frozen import Frozen, Seed
 from raydensity.spec.pruning import MagnitudePruning, Pruning
 from raydensity.spec.sparsity import LTH, Explicit, Method, Sparsity
@@ -169,6 +169,7 @@ class NetworkSpec(Frozen):
             "noise": getattr(dataset, "noise", 0.0),
             "samples": getattr(dataset, "samples", 0),
             "inputs": getattr(dataset, "inputs", 0),
+            "teacher": dataset.seed if isinstance(dataset, Teacher) else 0,
             "preprocessing": self.preprocessing,
             "augmentation": self.augmentation,
             "random_labels": self.random_labels,
