@@ -16,11 +16,12 @@ from raydensity.initializers import starting_parameters
 from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
 from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
 from raydensity.measures.correlation import correlation
-from raydensity.measures.covariance import covariances
+from raydensity.measures.covariance import Covariances
+from raydensity.measures.outputs import passes
 from raydensity.measures.overlap import overlap
-from raydensity.measures.prunability import prunability
+from raydensity.measures.prunability import Prunability
 from raydensity.measures.redundancy import redundancy
-from raydensity.measuring_costs import measured_images
+from raydensity.measuring_costs import WAYS, measured_images
 from raydensity.models.chain import Chain
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
@@ -89,19 +90,20 @@ def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> li
 
 
 def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, seed: int) -> dict[str, Any]:
-    """Prunability, redundancy and correlation of one network's units, as far as they are wanted."""
+    """Prunability, redundancy and correlation of one network's units, as far as they are wanted, in one pass."""
+    ablations = [Prunability(network, seed=seed, by_position=own) for way, own in WAYS.items() if way in wanted]
+    together = None if {"redundancy", "correlation"}.isdisjoint(wanted) else Covariances(count=len(images), seed=seed)
+    measured: list[Prunability | Covariances] = [*ablations, *([together] if together else [])]
+    for outputs in passes(network, images if measured else []):
+        for each in measured:
+            each.add(outputs)
     columns: dict[str, Any] = {}
-    ways = {"prunability": False, "prunability_by_position": True}
-    curves = [prunability(network, images, seed=seed, by_position=ways[way]) for way in ways if way in wanted]
-    if curves:
-        columns["prunability"] = [curve._asdict() for each in curves for curve in each]
-    if {"redundancy", "correlation"}.isdisjoint(wanted):
-        return columns
-    found = covariances(network, images, count=len(images), seed=seed)
-    if "redundancy" in wanted:
-        columns["redundancy"] = [spectrum._asdict() for spectrum in redundancy(found)]
-    if "correlation" in wanted:
-        columns["correlation"] = [own._asdict() for own in correlation(found)]
+    if ablations:
+        columns["prunability"] = [curve._asdict() for each in ablations for curve in each.curves()]
+    if together and "redundancy" in wanted:
+        columns["redundancy"] = [spectrum._asdict() for spectrum in redundancy(together.of_layers())]
+    if together and "correlation" in wanted:
+        columns["correlation"] = [own._asdict() for own in correlation(together.of_layers())]
     return columns
 
 

@@ -19,7 +19,7 @@ from raydensity.models.positions import ran
 from raydensity.spec import AnyDataset, Architecture, NetworkSpec
 
 COVARIANCE = {"redundancy", "correlation"}
-WAYS = ("prunability", "prunability_by_position")
+WAYS = {"prunability": False, "prunability_by_position": True}  # whether positions of feature maps are units
 EIGENVALUE_FLOPS = 3  # for each unit to the third: rough
 SQUARES = 4  # matrices of the largest layer, in float64, that are there while covariances are merged and taken apart
 
@@ -39,17 +39,17 @@ def flops(spec: NetworkSpec) -> float:
     images = measured_images(spec, known)
     steps = layers(spec.dataset, spec.architecture)
     whole = sum(step.flops for step in steps)
-    total = 0.0
     ways = sum(way in spec.measures for way in WAYS)
+    covaries = not COVARIANCE.isdisjoint(spec.measures)
+    total = float(images * whole) if ways or covaries else 0.0
     if ways:
         after = dict(zip((step.name for step in steps), _after(steps), strict=True))
         ablated = _ablated(spec.dataset, spec.architecture)
         ablations = prunability.REPEATS * len(prunability.PARTS)
         # All layers at once and the first alone have what comes up to the second in common.
         passes = sum(after[name] for name in (*ablated, *ablated[1:2]))
-        total += ways * images * (whole + ablations * passes)
-    if COVARIANCE & set(spec.measures):
-        total += images * whole
+        total += ways * images * ablations * passes
+    if covaries:
         for step in steps[:-1]:
             examples, repeats = _examples(images, step)
             total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
@@ -74,16 +74,15 @@ def bytes_needed(spec: NetworkSpec) -> float:
     images = measured_images(spec, known)
     hidden = layers(spec.dataset, spec.architecture)[:-1]
     of_ablations = of_covariances = 0
-    if any(way in spec.measures for way in WAYS):
-        by_position = "prunability_by_position" in spec.measures
+    for by_position in (own for way, own in WAYS.items() if way in spec.measures):
         masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)
-        of_ablations = 4 * masked * prunability.REPEATS * len(prunability.PARTS)
-    if COVARIANCE & set(spec.measures):
+        of_ablations += 4 * masked * prunability.REPEATS * len(prunability.PARTS)
+    if not COVARIANCE.isdisjoint(spec.measures):
         for step in hidden:
             _, repeats = _examples(images, step)
             of_covariances += repeats * (8 * step.units**2 + 2 * 4 * covariance.BLOCK * step.units)
         of_covariances += SQUARES * 8 * max(step.units for step in hidden) ** 2
-    return max(of_ablations, of_covariances)
+    return of_ablations + of_covariances
 
 
 def measured_images(spec: NetworkSpec, known: Description) -> int:

@@ -5,12 +5,12 @@ Shapes: B images, M examples, U units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from raydensity.measures.outputs import outputs
+from raydensity.measures.outputs import passes
 from raydensity.models.chain import Chain
 from raydensity.randomness import generator
 
@@ -66,37 +66,54 @@ class Covariance:
         return self.scatter / (self.examples - 1)
 
 
-@torch.no_grad()
-def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: int) -> dict[str, list[Covariance]]:
+class Covariances:
     """The covariance of each hidden layer's units, after the nonlinearity and before pooling, by repeat.
 
-    `count` images [B, ...] come some at a time. Every position of every image is one example (specification b.6). Of
-    more than MOST_EXAMPLES a random sample is taken, a share of each part of the images that is in proportion, and
-    three times, drawn by `seed`; of fewer all are taken, once: repeats would be equal. Raises ValueError where other
-    than `count` images come, and for a single tensor in place of some.
+    The `outputs` for `count` images come some at a time. Every position of every image is one example (specification
+    b.6). Of more than MOST_EXAMPLES a random sample is taken, a share of each part of the images that is in proportion,
+    and three times, drawn by `seed`; of fewer all are taken, once: repeats would be equal.
     """
-    if isinstance(images, Tensor):
-        raise ValueError("images: they come some at a time; of one tensor of them write [images]")
-    found: dict[str, list[Covariance]] = {}
-    done = 0
-    for part in images:
-        hidden = outputs(network, part)
-        del hidden["logits"]
-        for layer, output in hidden.items():
+
+    def __init__(self, *, count: int, seed: int) -> None:
+        self.count, self.seed = count, seed
+        self._done = 0
+        self._found: dict[str, list[Covariance]] = {}
+
+    @torch.no_grad()
+    def add(self, outputs: Mapping[str, Tensor]) -> None:
+        """The outputs of all steps for some images."""
+        images, done = len(outputs["logits"]), self._done
+        for layer, output in outputs.items():
+            if layer == "logits":
+                continue
             examples = output.permute(0, 2, 3, 1).flatten(0, 2) if output.ndim == 4 else output
-            sampled = len(examples) // len(part) * count > MOST_EXAMPLES
-            if layer not in found:
+            sampled = len(examples) // images * self.count > MOST_EXAMPLES
+            if layer not in self._found:
                 repeats = REPEATS if sampled else 1
-                found[layer] = [Covariance(examples.shape[1], output.device) for _ in range(repeats)]
-            for repeat, covariance in enumerate(found[layer]):
+                self._found[layer] = [Covariance(examples.shape[1], output.device) for _ in range(repeats)]
+            for repeat, covariance in enumerate(self._found[layer]):
                 if not sampled:
                     covariance.add(examples)
                     continue
-                share = MOST_EXAMPLES * (done + len(part)) // count - MOST_EXAMPLES * done // count
-                source = generator(seed, "redundancy", repeat, layer, done)
+                share = MOST_EXAMPLES * (done + images) // self.count - MOST_EXAMPLES * done // self.count
+                source = generator(self.seed, "redundancy", repeat, layer, done)
                 chosen = torch.randperm(len(examples), generator=source)[:share]
                 covariance.add(examples.index_select(0, chosen.to(output.device)))
-        done += len(part)
-    if done != count:
-        raise ValueError(f"count: {count} images were announced, and {done} came")
-    return found
+        self._done += images
+
+    def of_layers(self) -> dict[str, list[Covariance]]:
+        """By hidden layer, of each repeat. Raises ValueError where other than `count` images came."""
+        if self._done != self.count:
+            raise ValueError(f"count: {self.count} images were announced, and {self._done} came")
+        return self._found
+
+
+def covariances(network: Chain, images: Iterable[Tensor], *, count: int, seed: int) -> dict[str, list[Covariance]]:
+    """`Covariances` alone, over `images` [B, ...] as the network sees them, some at a time.
+
+    Raises ValueError where other than `count` images come, and for a single tensor in place of some.
+    """
+    found = Covariances(count=count, seed=seed)
+    for outputs in passes(network, images):
+        found.add(outputs)
+    return found.of_layers()

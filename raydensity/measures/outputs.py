@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import torch
 from torch import Tensor
 
 from raydensity.cohort import channels_last
@@ -18,6 +21,18 @@ def outputs(network: Chain, images: Tensor) -> dict[str, Tensor]:
     for name, step in network.steps().items():
         x = found[name] = _ordered(step(x))
     return found
+
+
+@torch.no_grad()
+def passes(network: Chain, images: Iterable[Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The outputs for `images` [B, ...] that come some at a time; what is measured of them can share the pass.
+
+    Raises ValueError for a single tensor in place of some.
+    """
+    if isinstance(images, Tensor):
+        raise ValueError("images: they come some at a time; of one tensor of them write [images]")
+    for part in images:
+        yield outputs(network, part)
 
 
 def _ordered(x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from raydensity.losses import answers
-from raydensity.measures.outputs import outputs
+from raydensity.measures.outputs import passes
 from raydensity.models.chain import Chain, Step
 from raydensity.randomness import generator
 
@@ -45,37 +45,52 @@ class Curve(NamedTuple):
     unchanged: list[float]
 
 
-@torch.no_grad()
-def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_position: bool = False) -> list[Curve]:
-    """The curves of a network in evaluation mode, over `images` [B, ...] as it sees them, some at a time.
+class Prunability:
+    """The curves of a network in evaluation mode, whose `outputs` for some images come at a time.
 
     The first floor(p * U) units of a random order are ablated, so that the sets are nested in p: in all layers that
     the network names as ablated, and in each of them alone; with three orders of each layer's units, drawn by `seed`.
-    Units are feature maps, or with `by_position` each position of each map. Raises ValueError if there are no images,
-    and for a single tensor in place of some.
+    Units are feature maps, or with `by_position` each position of each map.
     """
-    if isinstance(images, Tensor):
-        raise ValueError("images: they come some at a time; of one tensor of them write [images]")
-    steps, layers = network.steps(), network.ablated_layers()
-    targets = ["all", *layers]
-    kept: dict[str, Tensor] = {}
-    unchanged = torch.zeros(len(targets), REPEATS, len(SHARES), dtype=torch.int64)
-    total = 0
-    for part in images:
-        whole = outputs(network, part)
-        if not kept:
-            kept = {name: _kept(name, whole[name][0], seed, by_position=by_position) for name in layers}
-        answered = _Ablations(steps, whole, kept)
-        unchanged += torch.stack([*answered.of_all_and_the_first(), *map(answered.of_one, layers[1:])]).cpu()
-        total += len(part)
-    if not total:
-        raise ValueError("prunability needs images to answer")
-    removed = [float(share) for share in SHARES]
-    return [
-        Curve(target, repeat, by_position, removed, (counts[repeat].double() / total).tolist())
-        for target, counts in zip(targets, unchanged, strict=True)
-        for repeat in range(REPEATS)
-    ]
+
+    def __init__(self, network: Chain, *, seed: int, by_position: bool = False) -> None:
+        self.steps, self.layers = network.steps(), network.ablated_layers()
+        self.seed, self.by_position = seed, by_position
+        self._kept: dict[str, Tensor] = {}
+        self._unchanged = torch.zeros(1 + len(self.layers), REPEATS, len(SHARES), dtype=torch.int64)
+        self._images = 0
+
+    @torch.no_grad()
+    def add(self, outputs: Mapping[str, Tensor]) -> None:
+        """The outputs of all steps, in the order in memory that `outputs` gives them."""
+        if not self._kept:
+            self._kept = {name: _kept(name, outputs[name][0], self.seed, self.by_position) for name in self.layers}
+        answered = _Ablations(self.steps, outputs, self._kept)
+        counts = [*answered.of_all_and_the_first(), *map(answered.of_one, self.layers[1:])]
+        self._unchanged += torch.stack(counts).cpu()
+        self._images += len(outputs["logits"])
+
+    def curves(self) -> list[Curve]:
+        """A curve for each target of ablation and repeat. Raises ValueError if there were no images."""
+        if not self._images:
+            raise ValueError("prunability needs images to answer")
+        removed = [float(share) for share in SHARES]
+        return [
+            Curve(target, repeat, self.by_position, removed, (counts[repeat].double() / self._images).tolist())
+            for target, counts in zip(["all", *self.layers], self._unchanged, strict=True)
+            for repeat in range(REPEATS)
+        ]
+
+
+def prunability(network: Chain, images: Iterable[Tensor], *, seed: int, by_position: bool = False) -> list[Curve]:
+    """The curves of `Prunability` alone, over `images` [B, ...] as the network sees them, some at a time.
+
+    Raises ValueError if there are no images, and for a single tensor in place of some.
+    """
+    found = Prunability(network, seed=seed, by_position=by_position)
+    for outputs in passes(network, images):
+        found.add(outputs)
+    return found.curves()
 
 
 def order_of_removal(units: int, *, seed: int, repeat: int, layer: str) -> Tensor:
@@ -83,7 +98,7 @@ def order_of_removal(units: int, *, seed: int, repeat: int, layer: str) -> Tenso
     return torch.randperm(units, generator=generator(seed, "prunability", repeat, layer)).argsort()
 
 
-def _kept(layer: str, output: Tensor, seed: int, *, by_position: bool) -> Tensor:
+def _kept(layer: str, output: Tensor, seed: int, by_position: bool) -> Tensor:
     """What one image's output [U] or [U, height, width] is multiplied by, 1 or 0: [REPEATS, PARTS, ...]."""
     shape = tuple(output.shape) if by_position else (len(output), *[1] * (output.ndim - 1))
     units = math.prod(shape)
