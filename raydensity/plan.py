@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rich.table import Table
 
-from raydensity import costs, data, placement
+from raydensity import costs, placement
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, Slots
 from raydensity.spec import NetworkSpec
@@ -22,11 +22,16 @@ from raydensity.spec import NetworkSpec
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
 MOST_POINTS = 100
 TRACKED_BYTES = 160  # that MLflow's database takes for one value
+KIND = ("data set", "architecture", "optimizer", "sparsity")
+COLUMNS = (*KIND, "width", "networks", "done", "cohorts", "networks each", "GPU each", "slot time")
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Networks that train together, the seconds that this takes at most, and the share of a GPU (0: one CPU core)."""
+    """Networks that train together, the seconds until their last epoch, and the share of a GPU.
+
+    The time is estimated. A share of 0 is one CPU core.
+    """
 
     specs: tuple[NetworkSpec, ...]
     seconds: float
@@ -52,16 +57,11 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Wall time at most."""
+        """Wall time, if all networks train to their last epoch."""
         return placement.makespan([cohort.seconds for cohort in self.cohorts], self.slots.count)
 
     def table(self) -> Table:
         """One row a kind of network: how many, done, in how many cohorts, where, how long."""
-        table = Table(title=f"{self.study} · {self.scale}", title_justify="left")
-        for name in ("data set", "architecture", "optimizer", "sparsity"):
-            table.add_column(name)
-        for name in ("width", "networks", "done", "cohorts", "networks each", "GPU each", "slot time at most"):
-            table.add_column(name, justify="right")
         # By cohort_key: what a kind is need not be asked of each of half a million networks.
         networks, done, cohorts = Counter[str](), Counter[str](), defaultdict[str, list[Cohort]](list)
         first: dict[str, NetworkSpec] = {}
@@ -71,22 +71,24 @@ class Plan:
             first.setdefault(key, spec)
         for cohort in self.cohorts:
             cohorts[cohort.specs[0].cohort_key].append(cohort)
-        kinds: dict[tuple, list[str]] = defaultdict(list)
+        kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for key, spec in first.items():
             kinds[_kind(spec)].append(key)
+        rows = []
         for kind, keys in kinds.items():
             own = [cohort for key in keys for cohort in cohorts[key]]
             sizes = sorted({len(cohort.specs) for cohort in own})
-            table.add_row(
-                *map(str, kind[:4]),
-                f"{kind[4]:g}",
-                f"{sum(networks[key] for key in keys):,}",
-                f"{sum(done[key] for key in keys):,}",
-                f"{len(own):,}",
-                "-".join(map(str, dict.fromkeys((sizes[0], sizes[-1])))) if sizes else "",
-                f"{max(cohort.gpu for cohort in own):g}" if own else "",
-                duration(sum(cohort.seconds for cohort in own)) if own else "",
-            )
+            counts = (sum(networks[key] for key in keys), sum(done[key] for key in keys), len(own))
+            each = "-".join(map(str, dict.fromkeys((sizes[0], sizes[-1])))) if sizes else ""
+            gpu = max((cohort.gpu for cohort in own), default=0.0)
+            seconds = duration(sum(cohort.seconds for cohort in own)) if own else ""
+            rows.append((*kind, *(f"{count:,}" for count in counts), each, f"{gpu:g}" if gpu else "", seconds))
+        table = Table(title=f"{self.study} · {self.scale}", title_justify="left")
+        shown = [name for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True) if any(cells)]
+        for name in shown:
+            table.add_column(name, justify="left" if name in KIND else "right")
+        for row in rows:
+            table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
         return table
 
     def summary(self) -> str:
@@ -98,7 +100,7 @@ class Plan:
         where = f"{self.slots.count} at a time" + (f", each on {self.slots.gpu:g} of a GPU" if self.slots.gpu else "")
         return (
             f"{text}; {left:,} to train in {len(self.cohorts):,} cohorts, {where}: "
-            f"about {duration(self.seconds)} at most, {self.disk / 2**20:,.0f} MiB on disk"
+            f"about {duration(self.seconds)}, {self.disk / 2**20:,.0f} MiB on disk"
         )
 
 
@@ -167,10 +169,14 @@ def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:
     return 2 * row + (TRACKED_BYTES * (4 * epochs + 2 * points) if tracked else 0)
 
 
-def _kind(spec: NetworkSpec) -> tuple[str, str, str, str, float]:
-    dataset = data.describe(spec.dataset).name
-    sparsity = spec.sparsity.name if spec.sparsity else ""
-    return dataset, spec.architecture.name, spec.training.optimizer.name, sparsity, spec.architecture.width
+def _kind(spec: NetworkSpec) -> tuple[str, ...]:
+    """What a row of the table is about: KIND, and width."""
+    factors = spec.factors()
+    sizes = [f"{factors[size]:,} {size}" for size in ("inputs", "samples") if factors[size]]
+    dataset = ", ".join([str(factors["dataset"]), *sizes])
+    momentum = f", momentum {factors['momentum']:g}" if factors["momentum"] else ""
+    optimizer, sparsity = f"{factors['optimizer']}{momentum}", spec.sparsity.name if spec.sparsity else ""
+    return dataset, spec.architecture.name, optimizer, sparsity, f"{spec.architecture.width:g}"
 
 
 def duration(seconds: float) -> str:

@@ -117,7 +117,7 @@ class Watch(tune.Callback, tune.Stopper):
         seconds, known = self.seconds_left()
         if not any(self.share) or not seconds:
             return text
-        return text + (f" · about {duration(seconds)} left" if known else f" · {duration(seconds)} left at most")
+        return text + (f" · about {duration(seconds)} left" if known else f" · {duration(seconds)} left as planned")
 
     def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._show, daemon=True)

@@ -12,7 +12,7 @@ from raydensity import placement, plan
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
 from raydensity.pruning.search import structured
-from raydensity.spec import MLP
+from raydensity.spec import MLP, Teacher
 from raydensity.spec.sparsity import SNIP, Explicit
 
 
@@ -130,3 +130,20 @@ def test_the_table_counts_every_kind(ledger):
     assert columns["width"] == ["0.1", "0.5"]
     assert columns["networks"] == ["20", "6"]
     assert columns["done"] == ["10", "0"]
+
+
+def test_the_table_tells_kinds_apart(ledger):
+    usual = networks.network(MLP(width=1, hidden=(8,)), "momentum")
+    large = usual.model_copy(update={"dataset": Teacher(inputs=12, samples=2000)})
+    small = usual.model_copy(update={"dataset": Teacher()})
+    plain = small.model_copy(update={"training": networks.network("mlp", "sgd").training})
+    specs = {spec.id: spec for spec in (usual, large, small, plain)}
+    table = planned(ledger, specs, "cpu").table()
+    columns = {column.header: list(column.cells) for column in table.columns}
+    assert columns["data set"] == [
+        "digits",
+        "teacher, 12 inputs, 2,000 samples",
+        *["teacher, 10 inputs, 1,000 samples"] * 2,
+    ]
+    assert columns["optimizer"] == [*["sgd, momentum 0.9"] * 3, "sgd"]
+    assert not {"sparsity", "GPU each"} & set(columns), "columns with nothing in them"

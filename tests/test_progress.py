@@ -36,10 +36,10 @@ def lose(watch, tmp_path, config, why="ActorDiedError: killed"):
 def test_the_line_says_what_is_done_how_fast_and_how_long(watch):
     assert watch.line(1.0) == "0 of 4 networks"
     report(watch, 1, share=0.001, seconds=1.0)
-    assert watch.line(2.0) == "0 of 4 networks · 5 min left at most"  # as planned: nothing is known yet
+    assert watch.line(2.0) == "0 of 4 networks · 5 min left as planned"  # as planned: nothing is known yet
     report(watch, 1, share=0.1, seconds=10.0)
     assert (
-        watch.line(10.0) == "0 of 4 networks · 2 min left at most"
+        watch.line(10.0) == "0 of 4 networks · 2 min left as planned"
     )  # the first as planned, the second at its own speed
     report(
         watch, 0, done=1, share=1.0, seconds=20.0
