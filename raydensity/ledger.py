@@ -24,7 +24,7 @@ from raydensity.errors import one_line
 log = logging.getLogger(__name__)
 
 # What deciding, estimating and summing up need: 2 % of the bytes of a sparse network, whose curves stay in the files.
-KINDS = ["dataset", "architecture", "optimizer", "sparsity", "width"]
+KINDS = ["dataset", "inputs", "samples", "architecture", "optimizer", "momentum", "sparsity", "width"]
 SECONDS = ["seconds_training", "seconds_pruning", "seconds_measuring"]
 SUMMARY = [
     "network_id",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -83,13 +84,7 @@ class Plan:
             gpu = max((cohort.gpu for cohort in own), default=0.0)
             seconds = duration(sum(cohort.seconds for cohort in own)) if own else ""
             rows.append((*kind, *(f"{count:,}" for count in counts), each, f"{gpu:g}" if gpu else "", seconds))
-        table = Table(title=f"{self.study} · {self.scale}", title_justify="left")
-        shown = [name for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True) if any(cells)]
-        for name in shown:
-            table.add_column(name, justify="left" if name in KIND else "right")
-        for row in rows:
-            table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
-        return table
+        return table_of(f"{self.study} · {self.scale}", COLUMNS, rows)
 
     def summary(self) -> str:
         """The plan in one sentence."""
@@ -170,13 +165,27 @@ def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:
 
 
 def _kind(spec: NetworkSpec) -> tuple[str, ...]:
-    """What a row of the table is about: KIND, and width."""
-    factors = spec.factors()
-    sizes = [f"{factors[size]:,} {size}" for size in ("inputs", "samples") if factors[size]]
+    return kind(spec.factors())
+
+
+def kind(factors: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a row of a table is about, from the record's columns of ledger.KINDS: KIND, and width."""
+    sizes = [f"{factors[size]:,.0f} {size}" for size in ("inputs", "samples") if factors[size]]
     dataset = ", ".join([str(factors["dataset"]), *sizes])
     momentum = f", momentum {factors['momentum']:g}" if factors["momentum"] else ""
-    optimizer, sparsity = f"{factors['optimizer']}{momentum}", spec.sparsity.name if spec.sparsity else ""
-    return dataset, spec.architecture.name, optimizer, sparsity, f"{spec.architecture.width:g}"
+    optimizer = f"{factors['optimizer']}{momentum}"
+    return dataset, str(factors["architecture"]), optimizer, str(factors["sparsity"]), f"{factors['width']:g}"
+
+
+def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of kinds of networks, without columns that have nothing in them."""
+    shown = [name for name, cells in zip(columns, zip(*rows, strict=True), strict=True) if any(cells)]
+    table = Table(title=title, title_justify="left")
+    for name in shown:
+        table.add_column(name, justify="left" if name in KIND else "right")
+    for row in rows:
+        table.add_row(*(cell for name, cell in zip(columns, row, strict=True) if name in shown))
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -34,7 +34,8 @@ def judge(rule: StoppingRule, curves: Curves, *, last: bool) -> Verdict:
         accuracies = _known(curves[f"{rule.split}_accuracy"])
         waited = len(accuracies) - 1 - accuracies.index(max(accuracies))
         perfect = rule.split == "train" and accuracies[-1] == 1
-        converged = perfect or (rule.patience is not None and waited >= rule.patience)
+        # Without patience all epochs are what the rule asks for.
+        converged = perfect or (last if rule.patience is None else waited >= rule.patience)
         return Verdict(waited == 0, done=converged or last, converged=converged)
     return Verdict(last, done=last, converged=last)
 

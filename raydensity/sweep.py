@@ -20,7 +20,7 @@ from rich.table import Table
 from raydensity.errors import one_line
 from raydensity.experiment import run_cohort
 from raydensity.ledger import KINDS, Ledger
-from raydensity.plan import Plan
+from raydensity.plan import KIND, Plan, kind, table_of
 from raydensity.progress import Watch
 from raydensity.published_weights import Weights
 from raydensity.tracking import Tracker
@@ -127,25 +127,20 @@ def summary_table(plan: Plan, finished: pa.Table) -> Table:
     """What was found, a row a kind of network; accuracy is the mean and standard deviation of those not diverged."""
     own = pc.is_in(finished["network_id"], pa.array(list(plan.networks), pa.string()))
     frame = finished.filter(own).drop_columns(["network_id", "cohort_id"]).to_pandas()
-    # Networks from before there were sparse ones have null there.
-    groups = frame.fillna({"sparsity": ""}).groupby(KINDS)
-    table = Table(title=f"{plan.study} · {plan.scale}: trained networks", title_justify="left")
-    for name in ("data set", "architecture", "optimizer", "sparsity"):
-        table.add_column(name)
-    for name in ("width", "n", "diverged", "converged", "mean epochs", "validation accuracy"):
-        table.add_column(name, justify="right")
-    for (dataset, architecture, optimizer, sparsity, width), own in groups:
-        accuracy = 100 * own["validation_accuracy"]
-        table.add_row(
-            dataset,
-            architecture,
-            optimizer,
-            sparsity,
-            f"{width:g}",
-            str(len(own)),
-            str((own["status"] == "diverged").sum()),
-            str(own["converged"].sum()),
-            f"{own['epochs'].mean():.1f}",
-            f"{accuracy.mean():.1f} ± {accuracy.std():.1f} %",
+    # Networks from before there was one of these columns have null there.
+    frame[KINDS] = frame[KINDS].fillna({"sparsity": "", "inputs": 0, "samples": 0, "momentum": 0.0})
+    rows = []
+    for levels, group in frame.groupby(KINDS):
+        accuracy = 100 * group["validation_accuracy"]
+        rows.append(
+            (
+                *kind(dict(zip(KINDS, levels, strict=True))),
+                f"{len(group):,}",
+                f"{(group['status'] == 'diverged').sum():,}",
+                f"{group['converged'].sum():,}",
+                f"{group['epochs'].mean():.1f}",
+                f"{accuracy.mean():.1f} ± {accuracy.std():.1f} %",
+            )
         )
-    return table
+    columns = (*KIND, "width", "n", "diverged", "converged", "mean epochs", "validation accuracy")
+    return table_of(f"{plan.study} · {plan.scale}: trained networks", columns, rows)

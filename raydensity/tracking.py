@@ -143,7 +143,7 @@ class Tracker:
             for row in record.to_pylist():
                 self._track_network(row, run_id)
         spent = {key: pc.sum(record[key]).as_py() for key in SECONDS}
-        shared = {key: first[key] for key in (*KINDS, "device") if first[key] not in (None, "")}
+        shared = {key: first[key] for key in (*KINDS, "device") if first[key]}
         counts = {"networks": len(ids), "diverged": diverged(record), "record_bytes": size}
         self._log(run_id, _points(counts | spent), shared)
         self.client.set_terminated(run_id, "FINISHED")

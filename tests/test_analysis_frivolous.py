@@ -21,6 +21,7 @@ TABLE_COLUMNS = {
     "published_prunability published_redundancy published_accuracy short",
     "gain": "dataset scale panel curve measure n_ratios g g_error published_g_min published_g_max published_g g_here "
     "published_g_here short papers",
+    "choices": "dataset scale panel curve width setting chosen n_levels at_edge validation_accuracy",
     "ablation": "dataset scale panel curve width removed n unchanged unchanged_std published_unchanged",
     "correlation": "dataset scale panel curve layer width n correlation correlation_std published_correlation",
     "interpretability": "dataset scale panel curve layer measure narrow wide units_narrow units_wide silent_narrow "
@@ -268,12 +269,33 @@ def test_tolerances_are_chosen_in_the_analysis():
     by_position = measure(networks.used, Tolerances(by_position=True))
     assert dict(zip(by_position["layer"], by_position["prunability"], strict=True))["all"] == pytest.approx(0.2)
     table = picked(Tables(networks).tolerances, panel="fig_4d")
-    assert table["by_position"].tolist() == [False] * 8 + [True]
+    assert table["by_position"].tolist() == [False] * 7 + [True]
     values = picked(table, by_position=False, measure="prunability").set_index("tolerance")["at_4x"]
-    # The made curve falls from 1 at 1/6 to 0.6 at 2/6 removed, and to 0 from there.
-    assert dict(values) == pytest.approx({0.1: 5 / 24, 0.2: 1 / 4, 0.3: 7 / 24, 0.4: 1 / 3, 0.5: 1 / 3 + 1 / 36})
+    # The made curve falls from 1 at 1/6 to 0.6 at 2/6 removed, and to 0 from there. Of two answers half stay by chance.
+    assert dict(values) == pytest.approx({0.1: 5 / 24, 0.2: 1 / 4, 0.3: 7 / 24, 0.4: 1 / 3})
+    ten_answers = picked(made([network(alexnet(4), prunable=0.25)]).tolerances, panel="fig_4c", measure="prunability")
+    assert ten_answers["at_4x"].tolist() == pytest.approx([5 / 24, 1 / 4, 7 / 24, 1 / 3, 1 / 3 + 1 / 36])
     assert table[table["default"]]["tolerance"].tolist() == [0.2, 0.05]
     assert picked(table, measure="redundancy")["at_4x"].is_monotonic_increasing
+
+
+def test_what_was_selected_and_whether_it_is_at_the_edge():
+    accuracies = {(0.25, 0.1): 0.7, (0.25, 0.01): 0.9, (0.25, 1e-3): 0.8, (0.5, 0.1): 0.9, (0.5, 0.01): 0.8}
+    rows = [
+        network(mlp(width, learning_rate=rate, seed=seed), accuracy=accuracy)
+        for (width, rate), accuracy in accuracies.items()
+        for seed in (0, 1)
+    ]
+    edges = picked(made(rows).choices, panel="fig_4d", curve="10 inputs, factor 1").set_index("width")
+    assert edges["setting"].eq("learning_rate").all()
+    assert edges["chosen"].to_dict() == {0.25: 0.01, 0.5: 0.1}
+    assert edges["n_levels"].to_dict() == {0.25: 3, 0.5: 2}
+    assert edges["at_edge"].to_dict() == {0.25: False, 0.5: True}
+    assert edges["validation_accuracy"].tolist() == pytest.approx([90, 90])
+    rows.append(network(mlp(0.5, learning_rate=1.0), status="diverged"))
+    edges = picked(made(rows).choices, panel="fig_4d", curve="10 inputs, factor 1").set_index("width")
+    assert edges["at_edge"].to_dict() == {0.25: False, 0.5: False}, "what diverged was tried"
+    assert made([network(mlp(1))]).choices.empty
 
 
 def test_ablation_takes_the_best_repeat_at_each_share():

@@ -144,7 +144,8 @@ def test_a_report_with_everything_in_it(tmp_path):
         *figures_of("fig_4b", GLOROT[1], "frivolous", "others"),
     }
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {
-        f"{name}.csv" for name in ("frivolity", "gain", "ablation", "correlation", "interpretability", "tolerances")
+        f"{name}.csv"
+        for name in ("frivolity", "gain", "choices", *("ablation", "correlation", "interpretability", "tolerances"))
     }
     for text in (
         "10 used of 10 trained and 12 planned",

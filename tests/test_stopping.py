@@ -30,8 +30,8 @@ def followed(rule, values, *, curve):
 @pytest.mark.parametrize(
     ("patience", "accuracies", "expected"),
     [
-        (None, [0.1, 0.3, 0.3, 0.2], (2, 4, False)),  # the first of equals, and epochs ran out
-        (None, [0.4, 0.3, 0.2], (1, 3, False)),
+        (None, [0.1, 0.3, 0.3, 0.2], (2, 4, True)),  # the first of equals, in all epochs that it was to train
+        (None, [0.4, 0.3, 0.2], (1, 3, True)),
         (1, [0.1, 0.2, 0.2, 0.9], (2, 3, True)),  # an equal one is no better
         (2, [0.1, 0.2, 0.1, 0.3, 0.1, 0.2, 0.9], (4, 6, True)),
         (2, [0.1, 0.3, 0.2, 0.2], (2, 4, True)),  # patience ends with the last epoch
@@ -48,7 +48,7 @@ def test_perfect_training_stops_at_once_and_perfect_validation_does_not():
     perfect = [0.5, 1.0, 1.0, 1.0]
     assert followed(BestAccuracy(split="train"), perfect, curve="train_accuracy") == (2, 2, True)
     assert followed(BestAccuracy(split="train", patience=2), perfect, curve="train_accuracy") == (2, 2, True)
-    assert followed(BestAccuracy(), perfect, curve="validation_accuracy") == (2, 4, False)
+    assert followed(BestAccuracy(), perfect, curve="validation_accuracy") == (2, 4, True)
     assert followed(BestAccuracy(patience=1), perfect, curve="validation_accuracy") == (2, 3, True)
 
 

@@ -107,7 +107,7 @@ def test_a_cohort_of_thousands_of_sparse_networks(tmp_path):
     assert mlflow_store.network_ids(run) == {spec.id for spec in specs}
     assert run.data.params == {
         "dataset": "spiral", "architecture": "mlp", "optimizer": "sgd", "sparsity": "explicit", "width": "16.0",
-        "device": "cpu",
+        "device": "cpu", "samples": "50000", "momentum": "0.9",
     }  # fmt: skip
     assert run.data.metrics["networks"] == 4096
     assert run.data.metrics["seconds_training"] == pytest.approx(4096 * 0.03)

@@ -22,7 +22,8 @@ class Line:
     """A line of a panel: its networks on one data set, after the selection of settings.
 
     `layer` is what is shown of them; None: every layer, a line each. `papers` says whether published values may stand
-    beside it.
+    beside it. `searched` are the
+    networks that they were selected from, and those that diverged.
     """
 
     panel: Panel
@@ -32,6 +33,7 @@ class Line:
     layer: str | None
     networks: pd.DataFrame
     papers: bool
+    searched: pd.DataFrame
 
     @property
     def short(self) -> bool:
@@ -71,9 +73,10 @@ def lines(networks: Networks) -> list[Line]:
                 continue
             rest = rest.drop(own.index, errors="ignore")
             fixed = {*conditions, *panel.selected}
-            found += _split(networks, panel, curve, layer, best_of(panel, own), fixed)
+            tried = fitting(networks.tried, conditions)
+            found += _split(networks, panel, curve, layer, best_of(panel, own), tried, fixed)
     for architecture, own in rest.groupby("architecture"):
-        found += _split(networks, OTHER, Curve(str(architecture)), ALL, own, set())
+        found += _split(networks, OTHER, Curve(str(architecture)), ALL, own, own, set())
     return found
 
 
@@ -84,7 +87,13 @@ def best_of(panel: Panel, networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _split(
-    networks: Networks, panel: Panel, curve: Curve, layer: str | None, own: pd.DataFrame, fixed: set[str]
+    networks: Networks,
+    panel: Panel,
+    curve: Curve,
+    layer: str | None,
+    own: pd.DataFrame,
+    tried: pd.DataFrame,
+    fixed: set[str],
 ) -> list[Line]:
     """A line for each data set, and for each level of a setting that varies at one width beside the curve's own."""
     found = []
@@ -94,7 +103,8 @@ def _split(
         for levels, part in rows.groupby(varied) if varied else [((), rows)]:
             name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
             papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))
-            found.append(Line(panel, curve, str(dataset), name, layer, part, papers))
+            alike = fitting(tried, {"dataset": dataset, **dict(zip(varied, levels, strict=True))})
+            found.append(Line(panel, curve, str(dataset), name, layer, part, papers, alike))
     return found
 
 

@@ -66,10 +66,11 @@ class Networks:
     on; 0 where that is not known), `largest_batch` (whether a ResNet18 has the paper's largest batch of its width),
     `accuracy` and `train_accuracy` (percent; on the test set, and on the training set at the epoch whose weights were
     kept), and `short` (trained for fewer epochs than the paper's, and until they ran out). `layers` has a row a network
-    and layer (`measure`), `row` is the network's label in `used`.
+    and layer (`measure`), `row` is the network's label in `used`. `tried` are all networks, with the record's columns.
     """
 
     used: pd.DataFrame
+    tried: pd.DataFrame
     layers: pd.DataFrame
     scale: str
     planned: int
@@ -79,7 +80,8 @@ class Networks:
 
 def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     """Measure every network of a sweep. Raises ValueError where none can be used."""
-    frame = runs.networks
+    largest = runs.networks["width"].map(LARGEST_BATCH) == runs.networks["batch_size"]
+    frame = runs.networks.assign(largest_batch=largest & runs.networks["architecture"].eq("resnet18"))
     finished = frame["status"] == "finished"
     has = frame[MEASURED].map(len).gt(0).any(axis=1)
     if not (finished & has).any():
@@ -90,8 +92,6 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     used = frame[finished & has].reset_index(drop=True)
     known = used["dataset"].map(IMAGES)
     used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
-    largest = used["width"].map(LARGEST_BATCH) == used["batch_size"]
-    used["largest_batch"] = largest & used["architecture"].eq("resnet18")
     used["accuracy"] = 100 * used["test_accuracy"]
     used["train_accuracy"] = [
         100 * _at(*row)
@@ -102,6 +102,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     used["short"] = (used["max_epochs"] < paper) & (used["epochs"] >= used["max_epochs"])
     return Networks(
         used=used,
+        tried=frame,
         layers=measure(used, tolerances),
         scale=runs.scale,
         planned=runs.planned,

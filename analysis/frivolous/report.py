@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.frivolous import ablation, claims, curves, display, untrained, visualizations
+from analysis.frivolous.axes import fraction
 from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.tables import MAIN, Tables
@@ -24,7 +25,7 @@ OTHERS = ("non_prunability", "non_redundancy")
 SHARES = (
     "Shares of the units of the network four times as wide; bands are one standard deviation over networks, for "
     "redundancy also over repeats and layers. Dashed: published. What grows as the width is parallel to the grey "
-    "line. g: mean growth where the width doubles."
+    "line. g: mean growth where the width doubles. A network may stand in several panels."
 )
 Group = tuple[str, str]
 
@@ -219,6 +220,11 @@ def _warnings(networks: Networks, tables: Tables) -> list[str]:
         there = {line.curve.name for line in own}
         if absent := [curve.name for curve in own[0].panel.curves if curve.name not in there]:
             said.append(f"curves are missing: {'; '.join(absent)}")
+        if edges := _at_the_edge(tables, group):
+            said.append(
+                f"the best learning rate is the smallest or the largest that was tried: {'; '.join(edges)} "
+                "(tables/choices.csv)"
+            )
         if without := _missing(own):
             said.append(f"widths are missing: {'; '.join(without)}")
         if said:
@@ -231,6 +237,16 @@ def _warnings(networks: Networks, tables: Tables) -> list[str]:
 
 def _fewest(networks) -> int:
     return int(networks.groupby("width").size().min())
+
+
+def _at_the_edge(tables: Tables, group: Group) -> list[str]:
+    """Curves and widths whose learning rate may not be the best there is."""
+    rows = curves.of_group(tables.choices, group)
+    rows = rows[rows["at_edge"] & rows["setting"].eq("learning_rate")]
+    return [
+        f"{curve or 'all curves'} at {', '.join(f'{fraction(width)}×' for width in part['width'])}"
+        for curve, part in rows.groupby("curve", sort=False)
+    ]
 
 
 def _missing(own: list) -> list[str]:

@@ -19,6 +19,7 @@ KEY = ["dataset", "scale", "panel", "curve"]
 # Figures 2 to 4: what is shown of these is more than their widths.
 MAIN = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "other")
 CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
+TWO_ANSWERS = ("teacher",)  # data sets of which half of all answers are alike by chance
 UNEXPLAINED = (0.05, 0.1, 0.15)
 POINTS = ["accuracy", *MEASURES]
 BESIDE = ["published_prunability", "published_redundancy", "published_accuracy"]
@@ -73,6 +74,23 @@ class Tables:
         return pd.DataFrame(rows, columns=[*KEY, *columns, "g_here", "published_g_here", "short", "papers"])
 
     @cached_property
+    def choices(self) -> pd.DataFrame:
+        """Settings that were selected by validation accuracy: a row a curve, width and setting of which several were
+        tried. `at_edge`: the smallest or the largest of them, beyond which a better one may be."""
+        rows = []
+        for line in self.lines:
+            for width, part in line.networks.groupby("width"):
+                tried = line.searched[line.searched["width"] == width]
+                for name in line.panel.selected:
+                    levels = sorted(tried[name].unique())
+                    if len(levels) > 1:
+                        chosen, accuracy = part[name].iloc[0], 100 * part["validation_accuracy"].mean()
+                        edge = chosen in (levels[0], levels[-1])
+                        rows.append((*self._key(line, line.name), width, name, chosen, len(levels), edge, accuracy))
+        columns = ["width", "setting", "chosen", "n_levels", "at_edge", "validation_accuracy"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    @cached_property
     def ablation(self) -> pd.DataFrame:
         """Percent of the answers that stay, by percent of the units removed (Figure 2a, b), in the best repeat."""
         rows = []
@@ -114,6 +132,8 @@ class Tables:
         rows = []
         for line in self._main():
             for measured, tolerances in readings:
+                if line.dataset in TWO_ANSWERS and tolerances.changed >= 0.5:
+                    continue
                 table = points(line, measure(line.networks, tolerances))
                 values = dict(zip(table["width"], table[measured], strict=True))
                 g, ratios, _ = gain(values, measured)
@@ -142,7 +162,7 @@ class Tables:
 
     def named(self) -> dict[str, pd.DataFrame]:
         """Every table by the name of its file."""
-        names = ("frivolity", "gain", "ablation", "correlation", "interpretability", "tolerances")
+        names = ("frivolity", "gain", "choices", "ablation", "correlation", "interpretability", "tolerances")
         return {name: getattr(self, name) for name in names}
 
     def groups(self, panels: Sequence[str] | None = None) -> list[tuple[str, str]]:
