@@ -7,6 +7,9 @@ from networks import network
 from raydensity import data, training
 from raydensity.cohort import Cohort
 from raydensity.experiment import run_cohort
+from raydensity.measures.covariance import covariances
+from raydensity.measures.prunability import prunability
+from raydensity.measures.redundancy import redundancy
 from raydensity.optimizers import StackedOptimizer
 from raydensity.record import SCHEMA
 
@@ -16,7 +19,7 @@ SHAPE = {"input_shape": (1, 8, 8), "classes": 10}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adagrad"])
-@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "conv2", "conv2-unshared", "resnet", "alexnet", "resnet56"])
 def test_a_cohort_equals_the_same_networks_on_a_cpu(architecture, optimizer):
     specs = [network(architecture, optimizer, init_seed=seed) for seed in range(3)]
     source = torch.Generator().manual_seed(0)
@@ -30,6 +33,23 @@ def test_a_cohort_equals_the_same_networks_on_a_cpu(architecture, optimizer):
             optimizer_of_all.train(images[number].to(device), labels[number].to(device), number + 1)
         found[device] = cohort.logits(images[0].to(device)).cpu()
     torch.testing.assert_close(found["cuda"], found["cpu"], rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "alexnet", "resnet56"])
+def test_units_are_measured_as_on_a_cpu(architecture):
+    own = Cohort([network(architecture)], **SHAPE).network(0)
+    images = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    curves, spectra = {}, {}
+    for device in ("cpu", "cuda"):
+        parts = images.to(device).split(70)
+        curves[device] = prunability(own.to(device), parts, seed=0)
+        spectra[device] = redundancy(covariances(own.to(device), parts, count=200, seed=0))
+    for here, there in zip(curves["cuda"], curves["cpu"], strict=True):
+        assert (here.layer, here.repeat, here.removed) == (there.layer, there.repeat, there.removed)
+        assert here.unchanged == pytest.approx(there.unchanged, abs=0.02)  # an answer may hang on the last bit
+    for here, there in zip(spectra["cuda"], spectra["cpu"], strict=True):
+        assert (here.layer, here.repeat, here.rows) == (there.layer, there.repeat, there.rows)
+        assert here.eigenvalues == pytest.approx(there.eigenvalues, rel=1e-2, abs=1e-4 * max(there.eigenvalues))
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet"])

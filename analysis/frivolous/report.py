@@ -83,10 +83,12 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         )
     )
     for group in tables.groups(ABLATED):
+        # The paper shows them of AlexNet by initialiser.
+        first, second = ("Figure 2a, b. ", "Figure 2c, d. ") if group[0] == "fig_4c" else ("", "")
         sections += [
             figure(
                 f"ablation_of_{_slug(group)}",
-                f"Figure 2a, b. Answers while units are removed: {_title(tables, group)}",
+                f"{first}Answers while units are removed: {_title(tables, group)}",
                 "Units of all hidden layers at random; at each share the most answers of the three repeats, mean over "
                 "networks, bands are one standard deviation. Crosses: published. Prunability is read where the best "
                 "single repeat of a network falls below 80 %.",
@@ -94,7 +96,7 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
             ),
             figure(
                 f"correlations_of_{_slug(group)}",
-                f"Figure 2c, d. Correlations of units: {_title(tables, group)}",
+                f"{second}Correlations of units: {_title(tables, group)}",
                 "|Correlation| of the outputs of two units of a layer on the test set, over pairs of units. Short bars "
                 "at the bottom: means; dashed: published means. Table: means by layer, published in brackets.",
                 partial(ablation.correlations, tables, group),
@@ -165,10 +167,11 @@ def _visualizations(tables: Tables, group: Group, figure: Callable[..., Section]
             shown={"": display.interpretability(tables, group)},
         )
     ]
+    figure_5 = "Figure 5. " if group[0] == "fig_3ab" else ""  # of networks for ImageNet
     found += [
         figure(
             f"images_of_{_slug(group)}_{number}",
-            f"Figure 5. Images that excite units: {' '.join(filter(None, [_title(tables, group), line.name]))}",
+            f"{figure_5}Images that excite units: {' '.join(filter(None, [_title(tables, group), line.name]))}",
             "Of eight units of a layer, drawn at random, in a network of the narrowest and of the widest.",
             partial(visualizations.images, line),
         )
