@@ -2,6 +2,7 @@
 
     python benchmarks/frivolous.py                            all parts, on one core
     python benchmarks/frivolous.py --part step                training steps of MLPs, against autograd and torch.optim
+    python benchmarks/frivolous.py --part sharing             images that networks share, against copies for each
     python benchmarks/frivolous.py --part prunability         one whole pass for each ablation, against what is shared
     python benchmarks/frivolous.py --part redundancy          numpy's covariance of stored outputs, against the stream
     python benchmarks/frivolous.py --part memory              at the peak, with 1,000 and 10,000 images
@@ -32,7 +33,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import compiled_shallow, models
+from raydensity import compiled_shallow, data, dense, models
 from raydensity.cohort import Cohort
 from raydensity.measures.covariance import MOST_EXAMPLES, Covariances, covariances
 from raydensity.measures.outputs import passes
@@ -42,12 +43,14 @@ from raydensity.measuring import UNIT_CHUNK, images_at_a_time
 from raydensity.models.chain import Chain
 from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import MLP, SGD, AlexNet, Architecture, Conv2, NetworkSpec, RMSProp, Teacher
+from raydensity.training import train
 
 BATCH = 100  # images of the plain way at a time
 NETWORKS: dict[str, tuple[Architecture, tuple[int, ...], int, int]] = {  # input, classes, images to measure on
     "mlp-32": (MLP(width=1, hidden=(32,)), (10,), 2, 1000),
     "mlp-128": (MLP(width=1, hidden=(128,)), (10,), 2, 1000),
     "mlp-512": (MLP(width=1, hidden=(512,)), (10,), 2, 1000),
+    "mlp-32-wide-input": (MLP(width=1, hidden=(32,)), (10_000,), 2, 1000),
     "mlp-512-wide-input": (MLP(width=1, hidden=(512,)), (10_000,), 2, 1000),
     "mlp-300-100": (MLP(width=1), (1, 28, 28), 10, 2000),
     "conv2": (Conv2(width=1), (1, 28, 28), 10, 200),
@@ -117,9 +120,29 @@ def compare_steps(names: list[str], count: int | None, console: Console) -> None
     console.print(table)
 
 
-def template(dataset: Teacher, architecture: MLP, rule: SGD | RMSProp, seed: int) -> NetworkSpec:
+def compare_sharing(names: list[str], count: int | None, console: Console) -> None:
+    """Seconds of two epochs of four networks that see so many inputs that they share their images in memory."""
+    table = Table(title="Two epochs of four MLPs")
+    for column in ("", "copies, s", "shared, s", "ratio"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in names:
+        architecture, input_shape, _, _ = NETWORKS[name]
+        if not isinstance(architecture, MLP) or input_shape[0] < dense.WIDE:
+            continue
+        teacher, rule = Teacher(inputs=input_shape[0], samples=1000), SGD(learning_rate=0.01, momentum=0.9)
+        specs = [template(teacher, architecture, rule, seed, epochs=2) for seed in range(4)]
+        dataset = data.load(teacher)
+        shared = fastest(lambda specs=specs, dataset=dataset: train(specs, dataset, device=torch.device("cpu")))
+        most, dense.WIDE = dense.WIDE, 2**62
+        copies = fastest(lambda specs=specs, dataset=dataset: train(specs, dataset, device=torch.device("cpu")))
+        dense.WIDE = most
+        table.add_row(name, f"{copies:.2f}", f"{shared:.2f}", f"{copies / shared:.2f}")
+    console.print(table)
+
+
+def template(dataset: Teacher, architecture: MLP, rule: SGD | RMSProp, seed: int, *, epochs: int = 1) -> NetworkSpec:
     """One network of a cohort."""
-    training = {"optimizer": rule, "batch_size": 128, "max_epochs": 1, "stopping": {"name": "last_epoch"}}
+    training = {"optimizer": rule, "batch_size": 128, "max_epochs": epochs, "stopping": {"name": "best_accuracy"}}
     kind = {"dataset": dataset, "architecture": architecture, "initializer": "glorot_normal", "training": training}
     return NetworkSpec.model_validate({**kind, "init_seed": seed, "data_seed": 0})
 
@@ -274,6 +297,7 @@ def peak(names: list[str], count: int | None, console: Console) -> None:
 
 PARTS = {
     "step": compare_steps,
+    "sharing": compare_sharing,
     "prunability": compare_prunability,
     "redundancy": compare_redundancy,
     "memory": memory,
@@ -288,7 +312,7 @@ def main() -> None:
     parser.add_argument("--images", type=int)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    for part in [given.part] if given.part else ["step", "prunability", "redundancy", "memory"]:
+    for part in [given.part] if given.part else ["step", "sharing", "prunability", "redundancy", "memory"]:
         names = (
             [given.network] if given.network else ["mlp-128", "alexnet-quarter"] if part == "memory" else [*NETWORKS]
         )
