@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +23,9 @@ from raydensity.measures.outputs import passes
 from raydensity.measures.overlap import overlap
 from raydensity.measures.prunability import Prunability
 from raydensity.measures.redundancy import redundancy
-from raydensity.measuring_costs import WAYS, measured_images
+from raydensity.measuring_costs import NARROWING_NUMBERS, WAYS, measured_images
 from raydensity.models.chain import Chain
+from raydensity.narrowing import outcomes
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 
@@ -30,7 +33,8 @@ MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
 UNIT_CHUNK = 1000  # the same where units are ablated or covariances taken, which small networks take long to begin
 MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 PER_NETWORK = {
-    *("activations", "prunability", "prunability_by_position", "redundancy", "correlation", "interpretability")
+    *("activations", "prunability", "prunability_by_position", "redundancy", "correlation", "interpretability"),
+    "narrowing",
 }
 
 
@@ -73,7 +77,19 @@ def measured_columns(
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
         if "interpretability" in wanted:
             row["interpretability"] = _interpretability(network, dataset, spec)
+        if "narrowing" in wanted:
+            row["narrowing"] = _narrowing(network, dataset, images, validation[index], spec)
     return rows
+
+
+def _narrowing(
+    network: Chain, dataset: Dataset, images: _Images, validation: Tensor, spec: NetworkSpec
+) -> list[dict[str, Any]]:
+    """Of narrow networks that are made by the measured images, and judged by the validation images."""
+    most = NARROWING_NUMBERS // math.prod(dataset.description.input_shape)
+    chosen_by = torch.cat(list(images.first(most)))
+    others, labels = gather(dataset, validation[None, :most], spec.preprocessing)
+    return [each._asdict() for each in outcomes(network, chosen_by, others[0], labels[0], seed=spec.prune_seed)]
 
 
 def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> list[dict[str, Any]]:
@@ -120,6 +136,12 @@ class _Images:
         self.count = count
         self.dataset, self.preprocessing = dataset, preprocessing
         self.at_a_time = images_at_a_time(network, normalize(dataset, self.images[:1], preprocessing), most=UNIT_CHUNK)
+
+    def first(self, count: int) -> _Images:
+        """No more than the first `count`."""
+        fewer = copy.copy(self)
+        fewer.count = min(count, self.count)
+        return fewer
 
     def __len__(self) -> int:
         return self.count

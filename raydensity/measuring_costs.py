@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from raydensity.spec import AnyDataset, Architecture, NetworkSpec
 COVARIANCE = {"redundancy", "correlation"}
 WAYS = {"prunability": False, "prunability_by_position": True}  # whether positions of feature maps are units
 EIGENVALUE_FLOPS = 3  # for each unit to the third: rough
+NARROWING_NUMBERS = 2**28  # of the images that narrow networks are made and judged by, at most: 1 GiB each
 SQUARES = 4  # matrices of the largest layer, in float64, that are there while covariances are merged and taken apart
 
 
@@ -49,10 +51,13 @@ def flops(spec: NetworkSpec) -> float:
         # All layers at once and the first alone have what comes up to the second in common.
         passes = sum(after[name] for name in (*ablated, *ablated[1:2]))
         total += ways * images * ablations * passes
-    if covaries:
-        for step in steps[:-1]:
-            examples, repeats = _examples(images, step)
-            total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
+    for step in steps[:-1] if covaries else ():
+        examples, repeats = _examples(images, step)
+        total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
+    if "narrowing" in spec.measures:  # chooses units by both measures anew, and regresses as many columns
+        chosen = spec.model_copy(update={"measures": ("prunability", "redundancy", "correlation")})
+        total += flops(chosen) + 4 * images * whole
+        total += sum(4 * images * step.positions * step.units**2 for step in steps[:-1])
     if "interpretability" in spec.measures:
         ascent, up_to = Ascent(), 0.0
         for step in steps[:-1]:
@@ -66,6 +71,8 @@ def check(spec: NetworkSpec) -> None:
     known = data.describe(spec.dataset)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
+    if "narrowing" in spec.measures:
+        _network(spec.dataset, spec.architecture).wiring()
 
 
 def bytes_needed(spec: NetworkSpec) -> float:
@@ -73,16 +80,20 @@ def bytes_needed(spec: NetworkSpec) -> float:
     known = data.describe(spec.dataset)
     images = measured_images(spec, known)
     hidden = layers(spec.dataset, spec.architecture)[:-1]
+    measures, of_images = set(spec.measures), 0
+    if "narrowing" in measures:
+        measures |= {"prunability", "redundancy"}
+        of_images = 2 * 4 * min(NARROWING_NUMBERS, images * math.prod(known.input_shape))
     of_ablations = of_covariances = 0
-    for by_position in (own for way, own in WAYS.items() if way in spec.measures):
+    for by_position in (own for way, own in WAYS.items() if way in measures):
         masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)
         of_ablations += 4 * masked * prunability.REPEATS * len(prunability.PARTS)
-    if not COVARIANCE.isdisjoint(spec.measures):
+    if not COVARIANCE.isdisjoint(measures):
         for step in hidden:
             _, repeats = _examples(images, step)
             of_covariances += repeats * (8 * step.units**2 + 2 * 4 * covariance.BLOCK * step.units)
         of_covariances += SQUARES * 8 * max(step.units for step in hidden) ** 2
-    return of_ablations + of_covariances
+    return of_ablations + of_covariances + of_images
 
 
 def measured_images(spec: NetworkSpec, known: Description) -> int:

@@ -117,12 +117,22 @@ INTERPRETABILITY = pa.struct(
         ("image", pa.binary()),  # uint8 [channels, height, width], of some units
     ]
 )
+NARROWING = pa.struct(
+    [
+        ("way", pa.string()),  # "excised": without prunable units; "refactored": redundant ones' weights taken over
+        ("units", pa.int64()),  # of all hidden layers
+        ("left", pa.int64()),
+        ("same_answers", pa.float64()),  # share of the validation images, here and in the next
+        ("accuracy", pa.float64()),  # of the narrow network
+        ("mean_difference", pa.float64()),  # of a logit, absolute
+    ]
+)
 
 RESULTS = pa.schema(
     [
         ("status", pa.string()),  # "finished" or "diverged" (a loss was not finite)
-        # The target was reached, the validation loss had its minimum before the last epoch, or the accuracy was perfect
-        # or had not improved for as long as the rule waits; false: epochs ran out.
+        # The target was reached, the validation loss had its minimum before the last epoch, the accuracy was perfect or
+        # had not improved for as long as the rule waits, or the rule asks for all epochs; false: epochs ran out.
         ("converged", pa.bool_()),
         ("epochs", pa.int64()),  # epochs trained
         ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)
@@ -159,6 +169,7 @@ RESULTS = pa.schema(
         ("redundancy", pa.list_(REDUNDANCY)),
         ("correlation", pa.list_(CORRELATION)),
         ("interpretability", pa.list_(INTERPRETABILITY)),
+        ("narrowing", pa.list_(NARROWING)),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
         ("validation_size", pa.int64()),
     ]

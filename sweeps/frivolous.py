@@ -21,6 +21,7 @@ Settings (--set) beside those of every study:
     measured_images   test images that units are measured on; 0: all
     pruning           none, or magnitude: with the trajectory of the density study
     interpretability  true: units also by the images that excite them most (minutes a network; not of MLPs)
+    narrowing         true: networks also without their prunable, or redundant, units: what they still answer
     by_position       true: prunability also with single positions of feature maps as units
 """
 
@@ -78,6 +79,7 @@ COMMON: dict[str, Any] = {
     "pruning": "none",
     "by_position": False,
     "interpretability": False,
+    "narrowing": False,
     "measured_images": 0,
     "repeat": grid_search([0, 1, 2]),
 }
@@ -246,6 +248,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
                 "redundancy",
                 "correlation",
                 *(("interpretability",) if cell["interpretability"] else ()),
+                *(("narrowing",) if cell["narrowing"] else ()),
             ),
             "measured_images": cell["measured_images"],
             "init_seed": cell["repeat"],

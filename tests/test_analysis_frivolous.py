@@ -24,6 +24,7 @@ TABLE_COLUMNS = {
     "choices": "dataset scale panel curve width setting chosen n_levels at_edge validation_accuracy",
     "ablation": "dataset scale panel curve width removed n unchanged unchanged_std published_unchanged",
     "correlation": "dataset scale panel curve layer width n correlation correlation_std published_correlation",
+    "narrowing": "dataset scale panel curve width way n left same_answers accuracy change change_std",
     "interpretability": "dataset scale panel curve layer measure narrow wide units_narrow units_wide silent_narrow "
     "silent_wide mean_narrow mean_wide statistic p",
     "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
@@ -304,6 +305,24 @@ def test_ablation_takes_the_best_repeat_at_each_share():
     assert table.index.tolist() == pytest.approx([0, 100 / 6, 100 / 3, 50, 200 / 3, 500 / 6, 100])
     assert table["unchanged"].tolist()[:3] == pytest.approx([100, 100, 60])
     assert table["published_unchanged"].tolist()[1:6] == [67, 44, 25, 17, 11]
+
+
+def test_what_narrow_networks_answer():
+    def made_narrow(way, left, same_answers, accuracy):
+        return {"way": way, "units": 8, "left": left, "same_answers": same_answers, "accuracy": accuracy}
+
+    rows = [
+        network(mlp(1, seed=0), accuracy=0.9, narrowing=[made_narrow("excised", 2, 0.8, 0.7)]),
+        network(mlp(1, seed=1), accuracy=0.8, narrowing=[made_narrow("excised", 4, 1.0, 0.8)]),
+        network(mlp(2), accuracy=0.9, narrowing=[made_narrow("refactored", 8, 1.0, 0.95)]),
+    ]
+    table = picked(made(rows).narrowing, panel="fig_4d").set_index(["width", "way"])
+    assert table.loc[(1, "excised"), ["n", "left", "same_answers", "accuracy"]].tolist() == [2, 37.5, 90, 75]
+    assert table.loc[(1, "excised"), "change"] == pytest.approx(-10)
+    assert table.loc[(1, "excised"), "change_std"] == pytest.approx(200**0.5)
+    assert table.loc[(2, "refactored"), "change"] == pytest.approx(5)
+    assert np.isnan(table.loc[(2, "refactored"), "change_std"])
+    assert made([network(mlp(1))]).narrowing.empty
 
 
 def test_correlations_by_layer():

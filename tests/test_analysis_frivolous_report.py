@@ -13,6 +13,7 @@ from analysis import analyse, figures
 from analysis.frivolous import claims, untrained
 from analysis.frivolous.gain import WIDTHS
 from analysis.frivolous.report import report
+from analysis.frivolous.tables import TABLES
 from raydensity.spec import ResNet56
 
 GLOROT, MLPS = ("fig_4c", "cifar10_file_order"), ("fig_4d", "teacher")
@@ -143,10 +144,7 @@ def test_a_report_with_everything_in_it(tmp_path):
         *figures_of("conv2", GLOROT[1], "frivolous"),
         *figures_of("fig_4b", GLOROT[1], "frivolous", "others"),
     }
-    assert {path.name for path in (tmp_path / "tables").iterdir()} == {
-        f"{name}.csv"
-        for name in ("frivolity", "gain", "choices", *("ablation", "correlation", "interpretability", "tolerances"))
-    }
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(TABLES)
     for text in (
         "10 used of 10 trained and 12 planned",
         "2 of 12 planned networks have no finished run yet",
@@ -161,6 +159,17 @@ def test_a_report_with_everything_in_it(tmp_path):
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["']?data:)""", words)
     for path in (tmp_path / "figures").glob("*.svg"):
         ET.parse(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_narrow_networks_are_shown(tmp_path):
+    narrow = {"way": "excised", "units": 8, "left": 2, "same_answers": 0.85, "accuracy": 0.5, "mean_difference": 0.1}
+    rows = [network(alexnet(width), narrowing=[narrow, narrow | {"way": "refactored"}]) for width in (0.25, 4)]
+    words, drawn = written(rows, tmp_path)
+    panel, dataset = GLOROT
+    assert f"narrowed_of_{panel}_{dataset}" in drawn
+    assert "Without their frivolous units: Figure 4c" in words
+    assert "-40.0" in words
 
 
 @pytest.mark.filterwarnings("error")

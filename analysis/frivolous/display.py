@@ -57,6 +57,22 @@ def frivolity(tables: Tables, group: Group, measures: tuple[str, ...]) -> pd.Dat
     return _without_empty(pd.DataFrame(shown).astype(str))
 
 
+def narrowing(tables: Tables, group: Group) -> pd.DataFrame:
+    """What is left of networks, and what they still answer, by curve, width and way."""
+    rows = of_group(tables.narrowing, group)
+    shown = {
+        "curve": rows["curve"],
+        "width": [f"{fraction(width)}×" for width in rows["width"]],
+        "units": rows["way"],
+        "n": rows["n"],
+        "left, %": [number(each, 1) for each in rows["left"]],
+        "same answers, %": [number(each, 1) for each in rows["same_answers"]],
+        "accuracy, %": [number(each, 1) for each in rows["accuracy"]],
+        "change, points": [mean_and_deviation(*each) for each in zip(rows["change"], rows["change_std"], strict=True)],
+    }
+    return _without_empty(pd.DataFrame(shown).astype(str))
+
+
 def interpretability(tables: Tables, group: Group) -> pd.DataFrame:
     """Mean total variation of narrow and wide networks, by curve, layer and measure, with its test."""
     rows = of_group(tables.interpretability, group)

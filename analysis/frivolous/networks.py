@@ -39,7 +39,7 @@ SETTINGS = [
     *("batch_size", "max_epochs", "stopping", "stopping_split", "stopping_patience", "precision"),
     *("initializer", "initializer_factor", "sparsity", "nonzeros_asked"),
 ]
-MEASURED = ["prunability", "redundancy", "correlation", "interpretability"]
+MEASURED = ["prunability", "redundancy", "correlation", "narrowing", "interpretability"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from analysis.frivolous import ablation, claims, curves, display, untrained, visualizations
+from analysis.frivolous import ablation, claims, curves, display, narrowed, untrained, visualizations
 from analysis.frivolous.axes import fraction
 from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
@@ -126,6 +126,19 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
                 shown={"": display.frivolity(tables, group, OTHERS)},
             )
         )
+    for group in main:
+        if len(shown := display.narrowing(tables, group)):
+            sections.append(
+                figure(
+                    f"narrowed_of_{_slug(group)}",
+                    f"Without their frivolous units: {_title(tables, group)}",
+                    "All prunable units are excised, or the redundant ones taken out with their outgoing weights given "
+                    "to the others. Chosen by measured images, judged by validation images, mean over networks; "
+                    "bands are one standard deviation of the change.",
+                    partial(narrowed.accuracies, tables, group),
+                    shown={"": shown},
+                )
+            )
     for group in main:
         sections += _visualizations(tables, group, figure)
     sections.append(

@@ -22,6 +22,10 @@ CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
 TWO_ANSWERS = ("teacher",)  # data sets of which half of all answers are alike by chance
 UNEXPLAINED = (0.05, 0.1, 0.15)
 POINTS = ["accuracy", *MEASURES]
+TABLES = (
+    *("frivolity", "gain", "choices", "ablation", "correlation"),
+    *("narrowing", "interpretability", "tolerances"),
+)
 BESIDE = ["published_prunability", "published_redundancy", "published_accuracy"]
 
 
@@ -146,6 +150,27 @@ class Tables:
         return pd.DataFrame(rows, columns=[*KEY, *columns])
 
     @cached_property
+    def narrowing(self) -> pd.DataFrame:
+        """Networks without their prunable or redundant units: a row a curve, width and way.
+
+        `left` is the percentage of hidden units that stay; of the validation images `same_answers` is the percentage
+        that is answered as by the whole network, `accuracy` that answered rightly, `change` the points that it gained.
+        """
+        rows = []
+        for line in self._main():
+            made = line.networks[["width", "validation_accuracy", "narrowing"]].explode("narrowing").dropna()
+            made["way"] = [each["way"] for each in made["narrowing"]]
+            for (width, way), part in made.groupby(["width", "way"]):
+                own = pd.DataFrame.from_records(list(part["narrowing"]))
+                accuracy = 100 * own["accuracy"]
+                change = accuracy - 100 * part["validation_accuracy"].to_numpy()
+                means = 100 * (own["left"] / own["units"]).mean(), 100 * own["same_answers"].mean(), accuracy.mean()
+                spread = _mean_and_deviation(change.to_numpy())
+                rows.append((*self._key(line, line.name), width, way, len(part), *means, *spread))
+        columns = ["width", "way", "n", "left", "same_answers", "accuracy", "change", "change_std"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    @cached_property
     def interpretability(self) -> pd.DataFrame:
         """Total variation of the images that excite units, of the narrowest networks against the widest (Figure 5)."""
         found = []
@@ -162,8 +187,7 @@ class Tables:
 
     def named(self) -> dict[str, pd.DataFrame]:
         """Every table by the name of its file."""
-        names = ("frivolity", "gain", "choices", "ablation", "correlation", "interpretability", "tolerances")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in TABLES}
 
     def groups(self, panels: Sequence[str] | None = None) -> list[tuple[str, str]]:
         """Panel and data set of all lines, in the order of the paper, of some panels only."""

@@ -15,17 +15,20 @@ section 3).
 from raydensity.narrowing.constructions import more_of_both, only_prunable, only_redundant
 from raydensity.narrowing.difference import Difference, difference
 from raydensity.narrowing.excision import excise
+from raydensity.narrowing.outcome import Outcome, outcomes
 from raydensity.narrowing.refactoring import dependent, refactor
 from raydensity.narrowing.spare import prunable, redundant
 
 __all__ = [
     "Difference",
+    "Outcome",
     "dependent",
     "difference",
     "excise",
     "more_of_both",
     "only_prunable",
     "only_redundant",
+    "outcomes",
     "prunable",
     "redundant",
     "refactor",

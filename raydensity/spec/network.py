@@ -57,6 +57,7 @@ MeasureName = Literal[
     "redundancy",
     "correlation",
     "interpretability",
+    "narrowing",
 ]
 
 
