@@ -159,6 +159,7 @@ SPACES = {
             widths=WIDTHS[:3],
             initializer_factor=grid_search([1.0, 1e2, 1e3]),
             learning_rate=grid_search([1.0, 1e-1, 1e-2]),
+            narrowing=True,
         ),
     ],
     "reduced": [
