@@ -35,11 +35,11 @@ from rich.table import Table
 
 from raydensity import compiled_shallow, data, dense, models
 from raydensity.cohort import Cohort
+from raydensity.measures.chunks import UNIT_CHUNK, images_at_a_time
 from raydensity.measures.covariance import MOST_EXAMPLES, Covariances, covariances
 from raydensity.measures.outputs import passes
 from raydensity.measures.prunability import REPEATS, SHARES, prunability
 from raydensity.measures.redundancy import Spectrum, redundancy
-from raydensity.measuring import UNIT_CHUNK, images_at_a_time
 from raydensity.models.chain import Chain
 from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import MLP, SGD, AlexNet, Architecture, Conv2, NetworkSpec, RMSProp, Teacher

@@ -13,9 +13,9 @@ Sparse networks have masks, one a parameter; what is masked is zero and stays so
 all they compute.
 
 Results do not depend on the packing. On a CPU they are bit-equal, for which a stack never has fewer than two rows
-(a ghost of the first fills up: a single network runs the same kernels) and batches and hidden layers of dense networks
-are padded to multiples of 16 images and units (64 bytes), whose gradients are and stay zero. On a GPU the libraries
-choose kernels by size, and equality holds to rounding.
+(a ghost of the first fills up: a single network runs the same kernels), unless its networks are worked off one by one,
+and batches and hidden layers of dense networks are padded to multiples of 16 images and units (64 bytes), whose
+gradients are and stay zero. On a GPU the libraries choose kernels by size, and equality holds to rounding.
 """
 
 from __future__ import annotations
@@ -184,7 +184,9 @@ class Cohort(Stack):
 
     @torch.no_grad()
     def descend(self, images: Tensor, labels: Tensor, rates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `loss_and_gradients`, with a step of plain gradient descent in one go; only where `written_out`.
+        """As `loss_and_gradients`, with a step of plain gradient descent in one go.
+
+        Only where `written_out`, and slower than two steps where `shallow`.
 
         rates [R] are the learning rates; `gradients` stays as it was.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from raydensity.evaluation import evaluate, gather, right_answers
 from raydensity.initializers import starting_parameters
 from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
 from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
+from raydensity.measures.chunks import MEASURE_CHUNK, UNIT_CHUNK, images_at_a_time
 from raydensity.measures.correlation import correlation
 from raydensity.measures.covariance import Covariances
 from raydensity.measures.outputs import passes
@@ -29,9 +29,6 @@ from raydensity.narrowing import outcomes
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 
-MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
-UNIT_CHUNK = 1000  # the same where units are ablated or covariances taken, which small networks take long to begin
-MEASURE_NUMBERS = 2**21  # that the largest activation of these images should have, which keeps it small beside weights
 PER_NETWORK = {
     *("activations", "prunability", "prunability_by_position", "redundancy", "correlation", "interpretability"),
     "narrowing",
@@ -78,18 +75,22 @@ def measured_columns(
         if "interpretability" in wanted:
             row["interpretability"] = _interpretability(network, dataset, spec)
         if "narrowing" in wanted:
-            row["narrowing"] = _narrowing(network, dataset, images, validation[index], spec)
+            row["narrowing"] = _narrowing(network, dataset, validation[index], spec)
     return rows
 
 
-def _narrowing(
-    network: Chain, dataset: Dataset, images: _Images, validation: Tensor, spec: NetworkSpec
-) -> list[dict[str, Any]]:
-    """Of narrow networks that are made by the measured images, and judged by the validation images."""
+def _narrowing(network: Chain, dataset: Dataset, validation: Tensor, spec: NetworkSpec) -> list[dict[str, Any]]:
+    """Of narrow networks that are made by validation images, which the choice of an epoch has used already.
+
+    They are judged on test images; where a data set has none, on the same.
+    """
     most = NARROWING_NUMBERS // math.prod(dataset.description.input_shape)
-    chosen_by = torch.cat(list(images.first(most)))
-    others, labels = gather(dataset, validation[None, :most], spec.preprocessing)
-    return [each._asdict() for each in outcomes(network, chosen_by, others[0], labels[0], seed=spec.prune_seed)]
+    [images], [labels] = gather(dataset, validation[None, :most], spec.preprocessing)
+    judged = images
+    if dataset.description.test_size:
+        everything = torch.arange(min(dataset.description.test_size, most), device=images.device)
+        [judged], [labels] = gather(dataset, everything[None], spec.preprocessing, test=True)
+    return [each._asdict() for each in outcomes(network, images, judged, labels, seed=spec.prune_seed)]
 
 
 def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> list[dict[str, Any]]:
@@ -137,12 +138,6 @@ class _Images:
         self.dataset, self.preprocessing = dataset, preprocessing
         self.at_a_time = images_at_a_time(network, normalize(dataset, self.images[:1], preprocessing), most=UNIT_CHUNK)
 
-    def first(self, count: int) -> _Images:
-        """No more than the first `count`."""
-        fewer = copy.copy(self)
-        fewer.count = min(count, self.count)
-        return fewer
-
     def __len__(self) -> int:
         return self.count
 
@@ -151,17 +146,6 @@ class _Images:
             part = slice(start, min(start + self.at_a_time, len(self)))
             raw = self.images[part] if self.chosen is None else self.images[self.chosen[part]]
             yield normalize(self.dataset, raw, self.preprocessing)
-
-
-def measure_chunk(largest: int, *, most: int = MEASURE_CHUNK) -> int:
-    """Images to measure at a time in a network whose largest hidden layer gives `largest` numbers an image."""
-    return max(1, min(most, MEASURE_NUMBERS // largest))
-
-
-@torch.no_grad()
-def images_at_a_time(network: Chain, image: Tensor, *, most: int) -> int:
-    """`measure_chunk` of a network, which sees the image [1, ...]."""
-    return measure_chunk(max(output.numel() for output in network.activations(image).values()), most=most)
 
 
 @torch.no_grad()

@@ -54,10 +54,11 @@ def flops(spec: NetworkSpec) -> float:
     for step in steps[:-1] if covaries else ():
         examples, repeats = _examples(images, step)
         total += repeats * (2 * examples * step.units**2 + EIGENVALUE_FLOPS * step.units**3)
-    if "narrowing" in spec.measures:  # chooses units by both measures anew, and regresses as many columns
-        chosen = spec.model_copy(update={"measures": ("prunability", "redundancy", "correlation")})
-        total += flops(chosen) + 4 * images * whole
-        total += sum(4 * images * step.positions * step.units**2 for step in steps[:-1])
+    if "narrowing" in spec.measures:  # units are chosen by both measures on other images, and regressed on each other
+        chosen = spec.model_copy(update={"measures": ("prunability", "redundancy"), "measured_images": 0})
+        total += flops(chosen) * known.judged_size / max(known.test_size, known.judged_size)
+        total += 3 * (known.test_size or known.judged_size) * whole
+        total += sum(4 * known.judged_size * step.positions * step.units**2 for step in steps[:-1])
     if "interpretability" in spec.measures:
         ascent, up_to = Ascent(), 0.0
         for step in steps[:-1]:
@@ -83,7 +84,8 @@ def bytes_needed(spec: NetworkSpec) -> float:
     measures, of_images = set(spec.measures), 0
     if "narrowing" in measures:
         measures |= {"prunability", "redundancy"}
-        of_images = 2 * 4 * min(NARROWING_NUMBERS, images * math.prod(known.input_shape))
+        pixels = math.prod(known.input_shape)
+        of_images = sum(4 * min(NARROWING_NUMBERS, count * pixels) for count in (known.judged_size, known.test_size))
     of_ablations = of_covariances = 0
     for by_position in (own for way, own in WAYS.items() if way in measures):
         masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from raydensity import data, measuring_costs, models
 from raydensity.cohort import can_be_compiled
+from raydensity.dense import is_wide
 from raydensity.evaluation import CHUNK
-from raydensity.measuring import measure_chunk
+from raydensity.measures.chunks import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
 from raydensity.models.positions import ran
@@ -179,7 +180,9 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     step_seconds = steps * STEP_SECONDS[device]
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
-    smallest = 2 if device == "cpu" else 1  # a stack of one is computed as two on a CPU (cohort.py)
+    # On a CPU a stack of one is computed as two (cohort.py), but for networks that are worked off one by one.
+    doubled = device == "cpu" and not is_wide(math.prod(known.input_shape), torch.device("cpu"))
+    smallest = 2 if doubled else 1
     tiny = device == "gpu" and counted.parameters <= TINY
     return Need(seconds, own, step_seconds, shared, smallest, checkpoint, MOST_ON_GPU if tiny else MAX_NETWORKS)
 

@@ -179,7 +179,7 @@ def kind(factors: Mapping[str, Any]) -> tuple[str, ...]:
 
 def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A table of kinds of networks, without columns that have nothing in them."""
-    shown = [name for name, cells in zip(columns, zip(*rows, strict=True), strict=True) if any(cells)]
+    shown = [name for place, name in enumerate(columns) if not rows or any(row[place] for row in rows)]
     table = Table(title=title, title_justify="left")
     for name in shown:
         table.add_column(name, justify="left" if name in KIND else "right")

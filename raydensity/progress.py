@@ -91,12 +91,13 @@ class Watch(tune.Callback, tune.Stopper):
         """Wall seconds until all cohorts are through, and whether that is more than a bound.
 
         A kind of network takes the part of its planned time that its cohorts took which are through; before one is,
-        nobody knows how early its stopping rule may strike, and the planned time, all epochs, is the bound.
+        nobody knows how early its stopping rule may strike, and all epochs, at the speed so far, are the bound.
         """
         parts: dict[str, list[float]] = defaultdict(list)
+        speeds: dict[str, list[float]] = defaultdict(list)
         for cohort, share, spent in zip(self.cohorts, self.share, self.spent, strict=True):
-            if share == 1:
-                parts[_kind(cohort)].append(spent / cohort.seconds)
+            if share > KNOWN:
+                (parts if share == 1 else speeds)[_kind(cohort)].append(spent / share / cohort.seconds)
         left, known = [], True
         for cohort, share, spent in zip(self.cohorts, self.share, self.spent, strict=True):
             if share == 1:
@@ -104,8 +105,8 @@ class Watch(tune.Callback, tune.Stopper):
             if own := parts.get(_kind(cohort)):
                 left.append(max(0.0, cohort.seconds * sum(own) / len(own) - spent))
                 continue
-            known = False
-            left.append((1 - share) * (spent / share if share > KNOWN else cohort.seconds))
+            known, own = False, speeds.get(_kind(cohort), [1.0])
+            left.append((1 - share) * (spent / share if share > KNOWN else cohort.seconds * sum(own) / len(own)))
         return makespan(sorted(left, reverse=True), self.slots), known
 
     def line(self, elapsed: float) -> str:

@@ -122,8 +122,9 @@ NARROWING = pa.struct(
         ("way", pa.string()),  # "excised": without prunable units; "refactored": redundant ones' weights taken over
         ("units", pa.int64()),  # of all hidden layers
         ("left", pa.int64()),
-        ("same_answers", pa.float64()),  # share of the validation images, here and in the next
+        ("same_answers", pa.float64()),  # share of the test images, as in the next two
         ("accuracy", pa.float64()),  # of the narrow network
+        ("whole_accuracy", pa.float64()),
         ("mean_difference", pa.float64()),  # of a logit, absolute
     ]
 )

@@ -34,10 +34,10 @@ from typing import Any
 
 from ray.tune import grid_search
 
-from analysis.frivolous.panels import LARGEST_BATCH
 from raydensity import grid
 from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
 from raydensity.study import Study
 
 WIDTHS = [0.25, 0.5, 1.0, 2.0, 4.0]
@@ -143,7 +143,7 @@ def resnet18() -> list[dict]:
     """ResNet18 with the largest batch that fitted the paper's machine at each width, and with three fixed ones."""
     largest = [
         imagenet("resnet18", widths=[width], batch_size=size, learning_rate=0.1 * size / 256)
-        for width, size in LARGEST_BATCH.items()
+        for width, size in RESNET18_LARGEST_BATCH.items()
     ]
     return largest + [
         imagenet("resnet18", widths=WIDTHS, batch_size=size, learning_rate=0.1 * size / 256)

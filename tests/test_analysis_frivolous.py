@@ -247,7 +247,7 @@ def test_what_diverged_or_was_not_measured_is_left_out():
     lost = network(mlp(1, seed=1), status="diverged", **bare)
     networks = prepare(runs([network(mlp(1)), lost, network(mlp(1, seed=2), **bare)]))
     assert (len(networks.used), networks.found, networks.diverged) == (1, 3, 1)
-    with pytest.raises(ValueError, match=r"none of the 1 networks .* 1 diverged, the others have neither prunability"):
+    with pytest.raises(ValueError, match=r"none of the 1 networks .* 1 diverged, the others have none of prunability"):
         prepare(runs([lost]))
 
 
@@ -280,6 +280,15 @@ def test_tolerances_are_chosen_in_the_analysis():
     assert picked(table, measure="redundancy")["at_4x"].is_monotonic_increasing
 
 
+def test_records_from_before_there_were_several_teachers_have_the_first():
+    older = network(mlp(4, seed=0), prunable=0.2, teacher=None)
+    newer = network(mlp(4, seed=1), prunable=0.4)
+    other = network(mlp(4, seed=2), prunable=0.8, teacher=7)
+    table = picked(made([older, newer, other]).frivolity, panel="fig_4d").set_index("curve")
+    assert table["n"].tolist() == [2, 1]
+    assert table["prunability"].tolist() == pytest.approx([0.3, 0.8])
+
+
 def test_what_was_selected_and_whether_it_is_at_the_edge():
     accuracies = {(0.25, 0.1): 0.7, (0.25, 0.01): 0.9, (0.25, 1e-3): 0.8, (0.5, 0.1): 0.9, (0.5, 0.01): 0.8}
     rows = [
@@ -308,13 +317,14 @@ def test_ablation_takes_the_best_repeat_at_each_share():
 
 
 def test_what_narrow_networks_answer():
-    def made_narrow(way, left, same_answers, accuracy):
-        return {"way": way, "units": 8, "left": left, "same_answers": same_answers, "accuracy": accuracy}
+    def narrow(way, left, same_answers, accuracy, whole):
+        own = {"way": way, "units": 8, "left": left, "same_answers": same_answers, "accuracy": accuracy}
+        return [own | {"whole_accuracy": whole}]
 
     rows = [
-        network(mlp(1, seed=0), accuracy=0.9, narrowing=[made_narrow("excised", 2, 0.8, 0.7)]),
-        network(mlp(1, seed=1), accuracy=0.8, narrowing=[made_narrow("excised", 4, 1.0, 0.8)]),
-        network(mlp(2), accuracy=0.9, narrowing=[made_narrow("refactored", 8, 1.0, 0.95)]),
+        network(mlp(1, seed=0), narrowing=narrow("excised", 2, 0.8, 0.7, 0.9)),
+        network(mlp(1, seed=1), narrowing=narrow("excised", 4, 1.0, 0.8, 0.8)),
+        network(mlp(2), narrowing=narrow("refactored", 8, 1.0, 0.95, 0.9)),
     ]
     table = picked(made(rows).narrowing, panel="fig_4d").set_index(["width", "way"])
     assert table.loc[(1, "excised"), ["n", "left", "same_answers", "accuracy"]].tolist() == [2, 37.5, 90, 75]

@@ -163,7 +163,8 @@ def test_a_report_with_everything_in_it(tmp_path):
 
 @pytest.mark.filterwarnings("error")
 def test_narrow_networks_are_shown(tmp_path):
-    narrow = {"way": "excised", "units": 8, "left": 2, "same_answers": 0.85, "accuracy": 0.5, "mean_difference": 0.1}
+    narrow = {"way": "excised", "units": 8, "left": 2, "same_answers": 0.85, "accuracy": 0.5}
+    narrow |= {"whole_accuracy": 0.9}
     rows = [network(alexnet(width), narrowing=[narrow, narrow | {"way": "refactored"}]) for width in (0.25, 4)]
     words, drawn = written(rows, tmp_path)
     panel, dataset = GLOROT

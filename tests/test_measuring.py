@@ -8,7 +8,9 @@ from raydensity import data, measuring
 from raydensity.cohort import Cohort
 from raydensity.data.dataset import Dataset, Description
 from raydensity.experiment import run_cohort
-from raydensity.measuring import MEASURE_CHUNK, MEASURE_NUMBERS, _activation_rows, _Images, measure_chunk
+from raydensity.measures import chunks
+from raydensity.measures.chunks import MEASURE_CHUNK, MEASURE_NUMBERS, measure_chunk
+from raydensity.measuring import _activation_rows, _Images
 from raydensity.models.mlp import DenseNetwork
 from raydensity.record import SCHEMA
 from raydensity.spec import NoPruning
@@ -29,7 +31,7 @@ def test_fewer_images_are_measured_at_a_time_where_their_maps_are_large(monkeypa
     validation = data.split(digits, 0)[1]
     net = Cohort([network("resnet")], input_shape=(1, 8, 8), classes=10).network(0)
     whole = _activation_rows(net, digits, validation, "unit")
-    monkeypatch.setattr(measuring, "MEASURE_NUMBERS", 2**13)
+    monkeypatch.setattr(chunks, "MEASURE_NUMBERS", 2**13)
     for one, other in zip(whole, _activation_rows(net, digits, validation, "unit"), strict=True):
         assert one.pop("layer") == other.pop("layer")
         assert one == pytest.approx(other, rel=1e-5)

@@ -8,7 +8,7 @@ from random_networks import images, small
 from raydensity import measuring_costs, placement
 from raydensity.experiment import run_cohort
 from raydensity.narrowing import difference, excise, outcomes, prunable, redundant, refactor
-from raydensity.spec import ImageFolder, InceptionV3, NoPruning
+from raydensity.spec import MLP, ImageFolder, InceptionV3, NoPruning, Spiral
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "conv2", "alexnet"])
@@ -26,6 +26,7 @@ def test_narrow_networks_are_those_of_the_study_and_judged_on_other_images(archi
         apart, outcome = difference(own, one, others), found[way]
         assert (outcome.same_answers, outcome.mean_difference) == (apart.same_answers, apart.mean)
         assert outcome.accuracy == pytest.approx((one(others).argmax(1) == labels).float().mean().item())
+        assert outcome.whole_accuracy == pytest.approx((own(others).argmax(1) == labels).float().mean().item())
         sizes = [sum(out.shape[1] for out in each.activations(x[:1]).values()) for each in (own, one)]
         assert [outcome.units, outcome.left] == sizes
         assert outcome.left < outcome.units
@@ -51,9 +52,16 @@ def test_a_record_has_them_whatever_the_packing(architecture):
         assert [each["way"] for each in row["narrowing"]] == ["excised", "refactored"]
         for each in row["narrowing"]:
             assert 0 < each["left"] <= each["units"]
-            answered = each["accuracy"] * row["validation_size"]
+            answered = each["accuracy"] * 359
             assert answered == pytest.approx(round(answered))
+            assert each["whole_accuracy"] == pytest.approx(row["test_accuracy"])
     assert rows[0]["prunability"] is None, "it is measured to choose units, and was not asked for"
+
+
+def test_where_there_are_no_test_images_both_are_validation_images():
+    spec = narrowed("mlp").model_copy(update={"dataset": Spiral(), "architecture": MLP(width=1, hidden=(16, 16))})
+    [row] = run_cohort([spec]).to_pylist()
+    assert all(each["whole_accuracy"] == pytest.approx(row["validation_accuracy"]) for each in row["narrowing"])
 
 
 def test_what_it_takes_is_planned_and_what_cannot_be_is_refused():

@@ -8,7 +8,7 @@ import pytest
 import simulated
 import synthetic
 
-from raydensity import placement, plan
+from raydensity import placement, plan, sweep
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
 from raydensity.pruning.search import structured
@@ -130,6 +130,14 @@ def test_the_table_counts_every_kind(ledger):
     assert columns["width"] == ["0.1", "0.5"]
     assert columns["networks"] == ["20", "6"]
     assert columns["done"] == ["10", "0"]
+
+
+def test_a_summary_of_nothing_has_its_columns(ledger):
+    """Where all cohorts failed their errors are what is to be read."""
+    empty = planned(ledger, mlps(2), "cpu")
+    table = sweep.summary_table(empty, ledger.summary())
+    assert table.row_count == 0
+    assert {"width", "n", "diverged"} <= {column.header for column in table.columns}
 
 
 def test_the_table_tells_kinds_apart(ledger):

@@ -38,12 +38,13 @@ def test_the_line_says_what_is_done_how_fast_and_how_long(watch):
     report(watch, 1, share=0.001, seconds=1.0)
     assert watch.line(2.0) == "0 of 4 networks · 5 min left as planned"  # as planned: nothing is known yet
     report(watch, 1, share=0.1, seconds=10.0)
-    assert (
-        watch.line(10.0) == "0 of 4 networks · 2 min left as planned"
-    )  # the first as planned, the second at its own speed
-    report(
-        watch, 0, done=1, share=1.0, seconds=20.0
-    )  # it took a fifth of its time, so will the other: 60 s, 10 of them gone
+    # The second takes a third of its planned 300 s, and 10 of these have gone; at this speed the first takes 33.
+    assert watch.line(10.0) == "0 of 4 networks · 90 s left as planned"
+    report(watch, 1, share=0.9, seconds=90.0)
+    assert watch.line(90.0) == "0 of 4 networks · 34 s left as planned"
+    report(watch, 1, share=0.1, seconds=10.0)
+    # It took a fifth of its time, so will the other: 60 s, 10 of them gone.
+    report(watch, 0, done=1, share=1.0, seconds=20.0)
     assert watch.line(40.0) == "1 of 4 networks · 90 an hour · about 50 s left"
     report(watch, 1, done=3, share=1.0, seconds=60.0)
     assert watch.line(80.0) == "4 of 4 networks · 180 an hour"

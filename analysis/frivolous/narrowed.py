@@ -15,7 +15,7 @@ WHOLE = "0.25"
 
 
 def accuracies(tables: Tables, group: tuple[str, str]) -> Figure:
-    """Validation accuracy of the networks, and of the narrow ones that are made of them, a panel a curve."""
+    """Test accuracy of the networks, and of the narrow ones that are made of them, a panel a curve."""
     rows = of_group(tables.narrowing, group)
     if rows.empty:
         raise CannotDraw("Narrow networks were not made: --set narrowing=true.")
@@ -33,7 +33,7 @@ def accuracies(tables: Tables, group: tuple[str, str]) -> Figure:
             low, high = part["accuracy"] - spread, part["accuracy"] + spread
             axis.fill_between(part["width"], low, high, color=color, alpha=0.15, linewidth=0)
         axes.width_axis(axis, rows["width"])
-        axis.set(ylabel="validation accuracy (%)")
+        axis.set(ylabel="test accuracy (%)")
     handles = [Line2D([], [], color=WHOLE, marker="o", markersize=4.5, label="whole")]
     for way, (color, marker, words) in LOOKS.items():
         if (rows["way"] == way).any():

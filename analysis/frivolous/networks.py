@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.frivolous.panels import ALL, LARGEST_BATCH, VARIED_LAYER
+from analysis.frivolous.panels import ALL, VARIED_LAYER
 from analysis.frivolous.published import epochs
 from analysis.runs import Runs
 from raydensity.measures.tolerances import CHANGED, UNEXPLAINED, redundant_units, threshold
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
 
 WIDEST = 4.0  # the paper counts units as shares of those of the network so many times as wide
 # Images that are trained and validated on, of data sets that have one size.
@@ -80,14 +81,17 @@ class Networks:
 
 def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     """Measure every network of a sweep. Raises ValueError where none can be used."""
-    largest = runs.networks["width"].map(LARGEST_BATCH) == runs.networks["batch_size"]
-    frame = runs.networks.assign(largest_batch=largest & runs.networks["architecture"].eq("resnet18"))
+    largest = runs.networks["width"].map(RESNET18_LARGEST_BATCH) == runs.networks["batch_size"]
+    frame = runs.networks.assign(
+        largest_batch=largest & runs.networks["architecture"].eq("resnet18"),
+        teacher=runs.networks["teacher"].fillna(0),  # before records had it, it was 0
+    )
     finished = frame["status"] == "finished"
     has = frame[MEASURED].map(len).gt(0).any(axis=1)
     if not (finished & has).any():
         raise ValueError(
             f"none of the {len(frame)} networks of sweep {runs.sweep_id} can be used: "
-            f"{int((~finished).sum())} diverged, the others have neither prunability nor redundancy nor correlation"
+            f"{int((~finished).sum())} diverged, the others have none of {', '.join(MEASURED)}"
         )
     used = frame[finished & has].reset_index(drop=True)
     known = used["dataset"].map(IMAGES)

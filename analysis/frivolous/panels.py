@@ -270,7 +270,6 @@ PANELS = (
 )
 # What belongs to no panel of the paper's.
 OTHER = Panel("other", "Other networks", (Curve(""),), selected=())
-LARGEST_BATCH = {0.25: 8192, 0.5: 4096, 1.0: 3072, 2.0: 1024, 4.0: 512}  # of ResNet18 on ImageNet, by width
 
 
 def fitting(frame: pd.DataFrame, has: Conditions) -> pd.DataFrame:

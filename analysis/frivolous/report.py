@@ -133,7 +133,7 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
                     f"narrowed_of_{_slug(group)}",
                     f"Without their frivolous units: {_title(tables, group)}",
                     "All prunable units are excised, or the redundant ones taken out with their outgoing weights given "
-                    "to the others. Chosen by measured images, judged by validation images, mean over networks; "
+                    "to the others. Chosen by validation images, judged by test images, mean over networks; "
                     "bands are one standard deviation of the change.",
                     partial(narrowed.accuracies, tables, group),
                     shown={"": shown},

@@ -153,17 +153,18 @@ class Tables:
     def narrowing(self) -> pd.DataFrame:
         """Networks without their prunable or redundant units: a row a curve, width and way.
 
-        `left` is the percentage of hidden units that stay; of the validation images `same_answers` is the percentage
-        that is answered as by the whole network, `accuracy` that answered rightly, `change` the points that it gained.
+        `left` is the percentage of hidden units that stay; of the test images `same_answers` is the percentage that is
+        answered as by the whole network, `accuracy` that answered rightly, `change` the points that it gained. Units
+        are chosen by validation images.
         """
         rows = []
         for line in self._main():
-            made = line.networks[["width", "validation_accuracy", "narrowing"]].explode("narrowing").dropna()
+            made = line.networks[["width", "narrowing"]].explode("narrowing").dropna()
             made["way"] = [each["way"] for each in made["narrowing"]]
             for (width, way), part in made.groupby(["width", "way"]):
                 own = pd.DataFrame.from_records(list(part["narrowing"]))
                 accuracy = 100 * own["accuracy"]
-                change = accuracy - 100 * part["validation_accuracy"].to_numpy()
+                change = accuracy - 100 * own["whole_accuracy"]
                 means = 100 * (own["left"] / own["units"]).mean(), 100 * own["same_answers"].mean(), accuracy.mean()
                 spread = _mean_and_deviation(change.to_numpy())
                 rows.append((*self._key(line, line.name), width, way, len(part), *means, *spread))

@@ -34,7 +34,11 @@ def difference(wide: nn.Module, narrow: nn.Module, images: Tensor) -> Difference
     pairs = [(wide(part), narrow(part)) for part in images.split(CHUNK)]
     wide.train(modes[0])
     narrow.train(modes[1])
-    of_wide, of_narrow = (torch.cat(logits) for logits in zip(*pairs, strict=True))
+    return of_logits(*(torch.cat(logits) for logits in zip(*pairs, strict=True)))
+
+
+def of_logits(of_wide: Tensor, of_narrow: Tensor) -> Difference:
+    """How far the logits [batch, classes] of two networks differ."""
     apart = (of_wide.double() - of_narrow.double()).abs()
     same = answers(of_wide) == answers(of_narrow)
     return Difference(same.double().mean().item(), apart.max().item(), apart.mean().item())

@@ -8,19 +8,20 @@ import torch
 from torch import Tensor
 
 from raydensity.losses import answers
+from raydensity.measures.chunks import in_chunks
 from raydensity.models.chain import Chain
-from raydensity.narrowing.difference import CHUNK, difference
+from raydensity.narrowing.difference import of_logits
 from raydensity.narrowing.excision import excise
 from raydensity.narrowing.refactoring import refactor
 from raydensity.narrowing.spare import prunable, redundant
 
 
 class Outcome(NamedTuple):
-    """A narrow network beside its wide one: hidden `units` of that, how many are `left`, and what it answers.
+    """A narrow network beside its wide one: hidden `units` of that, how many are `left`, and what both answer.
 
-    On other images than those that its units were chosen by: the share of `same_answers`, its `accuracy`, both from 0
-    to 1, and the `mean_difference` of a logit. The `way` is "excised" (of prunable units) or "refactored" (of redundant
-    ones).
+    `same_answers`, `accuracy` and `whole_accuracy`, that of the wide one, are shares of the images that they are judged
+    on, from 0 to 1, `mean_difference` is that of a logit. The `way` is "excised" (of prunable units) or "refactored"
+    (of redundant ones).
     """
 
     way: str
@@ -28,27 +29,40 @@ class Outcome(NamedTuple):
     left: int
     same_answers: float
     accuracy: float
+    whole_accuracy: float
     mean_difference: float
 
 
 @torch.no_grad()
-def outcomes(network: Chain, images: Tensor, other_images: Tensor, labels: Tensor, *, seed: int) -> list[Outcome]:
+def outcomes(network: Chain, images: Tensor, judged: Tensor, labels: Tensor, *, seed: int) -> list[Outcome]:
     """Both ways at the study's tolerances; of networks with a residual stream the second alone.
 
-    Units are chosen by `images` [batch, ...], the narrow networks judged by `other_images` and their `labels` [batch].
-    `seed` is that of prunability. Raises ValueError where the network's wiring is not known, and without images.
+    Units are chosen by `images` [batch, ...]; wide and narrow networks are judged on the images `judged` and their
+    `labels` [batch]: others, or what was chosen by chance counts as well. `seed` is that of prunability and redundancy.
+    Raises ValueError where the network's wiring is not known, and without images.
     """
     narrow: dict[str, Chain] = {}
     if all(len(wiring.layers) == 1 for wiring in network.wiring()):
         narrow["excised"] = excise(network, prunable(network, images, seed=seed))
-    narrow["refactored"] = refactor(network, images, removed=redundant(network, images))
+    narrow["refactored"] = refactor(network, images, removed=redundant(network, images, seed=seed))
+    parts = in_chunks(network, judged)
+    whole = _logits(network, parts)
     found = []
     for way, own in narrow.items():
-        apart = difference(network, own, other_images)
-        right = torch.cat([answers(own(part)) for part in other_images.split(CHUNK)]) == labels
+        logits = _logits(own, parts)
+        apart = of_logits(whole, logits)
         counts = _units(network, images[:1]), _units(own, images[:1])
-        found.append(Outcome(way, *counts, apart.same_answers, right.double().mean().item(), apart.mean))
+        accuracies = _accuracy(logits, labels), _accuracy(whole, labels)
+        found.append(Outcome(way, *counts, apart.same_answers, *accuracies, apart.mean))
     return found
+
+
+def _logits(network: Chain, parts: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([network(part) for part in parts])
+
+
+def _accuracy(logits: Tensor, labels: Tensor) -> float:
+    return (answers(logits) == labels).double().mean().item()
 
 
 def _units(network: Chain, image: Tensor) -> int:

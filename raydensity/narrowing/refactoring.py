@@ -23,10 +23,10 @@ import scipy.linalg
 import torch
 from torch import Tensor, nn
 
+from raydensity.measures.chunks import in_chunks
 from raydensity.models.chain import Chain, Wiring
 from raydensity.narrowing.excision import by_wiring, columns, keep, units
 
-CHUNK = 128  # images at a time
 ROWS = 2**15  # examples at a time
 
 
@@ -124,7 +124,7 @@ def observe(network: Chain, wiring: Wiring, images: Tensor) -> dict[str, Activat
         network.get_submodule(name).register_forward_pre_hook(lambda module, inputs, own=own: own.see(inputs[0]))
         for name, own in seen.items()
     ]
-    for part in images.split(CHUNK):
+    for part in in_chunks(network, images):
         network(part)
     for hook in hooks:
         hook.remove()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from raydensity.measures.chunks import in_chunks
 from raydensity.measures.covariance import covariances
 from raydensity.measures.prunability import order_of_removal, prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.measures.tolerances import CHANGED, UNEXPLAINED, redundant_units, threshold
 from raydensity.models.chain import Chain
-
-CHUNK = 256  # images at a time
 
 
 def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float = CHANGED) -> dict[str, Tensor]:
@@ -22,7 +21,7 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
     the test images they are those that its record counts. Raises ValueError without images. Of networks with a residual
     stream, whose layers lose the same units, these sets cannot be removed: `excise` says so.
     """
-    curves = [curve for curve in prunability(network, images.split(CHUNK), seed=seed) if curve.layer == "all"]
+    curves = [curve for curve in prunability(network, in_chunks(network, images), seed=seed) if curve.layer == "all"]
     shares = [threshold(curve.removed, curve.unchanged, tolerance) for curve in curves]
     best = max(range(len(curves)), key=shares.__getitem__)
     kept = {}
@@ -35,13 +34,14 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
 
 
 @torch.no_grad()
-def redundant(network: Chain, images: Tensor, *, tolerance: float = UNEXPLAINED) -> dict[str, int]:
+def redundant(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float = UNEXPLAINED) -> dict[str, int]:
     """How many units of each hidden layer are redundant, for `refactor`; one unit of a layer stays.
 
-    The others explain all but a share `tolerance` of the variance on images [batch, ...]. Layers of a residual stream
-    lose as many as that of them with the fewest. Raises ValueError for fewer than two images.
+    The others explain all but a share `tolerance` of the variance on images [batch, ...], or on a sample of their
+    positions, drawn by `seed`. Layers of a residual stream lose as many as that of them with the fewest. Raises
+    ValueError for fewer than two images.
     """
-    found = redundancy(covariances(network, images.split(CHUNK), count=len(images), seed=0))
+    found = redundancy(covariances(network, in_chunks(network, images), count=len(images), seed=seed))
     own = {
         spectrum.layer: min(redundant_units(spectrum.eigenvalues, tolerance), len(spectrum.eigenvalues) - 1)
         for spectrum in found

@@ -10,6 +10,9 @@ from raydensity.spec.frozen import Frozen
 
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"]
 
+# The batches that fitted the machine of Frivolous Units, by width (specification b.4).
+RESNET18_LARGEST_BATCH = {0.25: 8192, 0.5: 4096, 1.0: 3072, 2.0: 1024, 4.0: 512}
+
 
 class MLP(Frozen):
     """Dense network, by default LeNet-300-100 (density paper, section 3.1)."""
