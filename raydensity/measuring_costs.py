@@ -72,8 +72,18 @@ def check(spec: NetworkSpec) -> None:
     known = data.describe(spec.dataset)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
+    there = known.test_size or known.judged_size
+    if COVARIANCE & set(spec.measures) and spec.measured_images == 1:
+        raise ValueError("measured_images: covariances need two images or more (0: all)")
+    if spec.measured_images > there:
+        raise ValueError(
+            f"measured_images: {known.name} has {there:,} images to measure on, not {spec.measured_images:,}"
+        )
     if "narrowing" in spec.measures:
-        _network(spec.dataset, spec.architecture).wiring()
+        try:
+            _network(spec.dataset, spec.architecture).wiring()
+        except ValueError as error:
+            raise ValueError(f"measures: narrowing is not for {spec.architecture.name}: {error}") from None
 
 
 def bytes_needed(spec: NetworkSpec) -> float:

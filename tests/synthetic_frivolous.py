@@ -13,6 +13,7 @@ from raydensity.spec import (
     SGD,
     AlexNet,
     BestAccuracy,
+    Exponential,
     InceptionV3,
     LastEpoch,
     NetworkSpec,
@@ -33,6 +34,9 @@ LAYERS = {
     "resnet18": ["conv", "block1", "block2", "block3", "block4"],
     "inception_v3": ["Mixed_5d", "Mixed_7a", "Mixed_7c"],
 }
+
+
+FALLING = Exponential(factor=0.95)
 
 
 def mlp(
@@ -57,6 +61,7 @@ def mlp(
             batch_size=128,
             max_epochs=epochs,
             stopping=LastEpoch(),
+            schedule=FALLING,
         ),
         pruning=NoPruning(),
         measures=("prunability", "redundancy", "correlation"),
@@ -96,6 +101,7 @@ def alexnet(
             max_epochs=epochs or (5000 if random_labels else 1000 if augmentation else 500),
             stopping=BestAccuracy(split="train" if random_labels else "validation", patience=50),
             decayed="hidden_dense",
+            schedule=FALLING,
         ),
         pruning=NoPruning(),
         measures=("prunability", "redundancy", "correlation"),

@@ -35,13 +35,14 @@ def initialised(name, prunable, redundant, **changes):
     """AlexNets of one initialiser over all widths, by share at 1x and by how it grows."""
     return [
         network(
-            alexnet(width, initializer=name),
+            alexnet(width, initializer=name, seed=seed),
             prunable=prunable[0] * width ** prunable[1],
             redundant=redundant[0] * width ** redundant[1],
             accuracy=0.7 + 0.01 * width,
             **changes,
         )
         for width in WIDTHS
+        for seed in (0, 1)
     ]
 
 
@@ -100,11 +101,12 @@ def test_random_labels_are_memorised_from_width_1_up():
 def test_the_texts_exception_has_a_claim_of_its_own():
     rows = [
         network(
-            residual(ResNet56(width=width), random_labels=True),
+            residual(ResNet56(width=width), random_labels=True, init_seed=seed),
             prunable=0.2 * width**-0.1,
             redundant=0.3 * width**0.2,
         )
         for width in WIDTHS
+        for seed in (0, 1)
     ]
     said = claims.frivolous_units_outgrow(made(rows), ("fig_4a", "cifar10_file_order"))
     assert [(claim.paper.split(" units ")[1], claim.verdict) for claim in said] == [
@@ -136,7 +138,7 @@ def figures_of(panel, dataset, *kinds):
 def test_a_report_with_everything_in_it(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "others_of_fig_3ab_image_folder.png").touch()  # of an earlier report in the same folder
-    words, drawn = written(GOOD, tmp_path, planned=12)
+    words, drawn = written(GOOD, tmp_path, planned=22)
     kinds = ("ablation", "correlations", "frivolous", "others")
     assert drawn == {
         *("accuracy", "random_networks"),
@@ -146,9 +148,9 @@ def test_a_report_with_everything_in_it(tmp_path):
     }
     assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(TABLES)
     for text in (
-        "10 used of 10 trained and 12 planned",
-        "2 of 12 planned networks have no finished run yet",
-        "Figure 4c: Glorot 2.64; He 2.30.",
+        "20 used of 20 trained and 22 planned",
+        "2 of 22 planned networks have no finished run yet",
+        "Figure 4c: Glorot 2.64 ± 0.00; He 2.30 ± 0.00.",
         "Fewer networks a point than the paper&#39;s 3: Glorot; He",
         "2.29 to 2.81",
         "(0.038)",
@@ -159,6 +161,49 @@ def test_a_report_with_everything_in_it(tmp_path):
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!["']?data:)""", words)
     for path in (tmp_path / "figures").glob("*.svg"):
         ET.parse(path)
+
+
+def test_one_network_a_point_tells_nothing():
+    """Its gain has no error: what looks firm may be chance."""
+    single = [row for row in GOOD if row["init_seed"] == 0]
+    for says in (claims.frivolous_units_outgrow, claims.inside_published):
+        assert set(verdicts([says], single)[0]) == {"no verdict"}
+    assert set(verdicts([claims.frivolous_units_outgrow], GOOD)[0]) != {"no verdict"}
+
+
+def test_curves_inside_say_nothing_while_others_are_missing():
+    every = [
+        *initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2)),
+        *initialised("he_normal", (0.1, 0.2), (0.3, 0.2)),
+        *initialised("lecun_normal", (0.1, 0.3), (0.3, 0.2)),
+    ]
+    assert "agrees" in verdicts([claims.inside_published], every)[0]
+    fewer = [row for row in every if row["initializer"] != "lecun_normal"]
+    assert "agrees" not in verdicts([claims.inside_published], fewer)[0]
+    said = claims.inside_published(made(fewer), GLOROT)
+    assert all(", 1 missing (" in claim.here for claim in said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"precision": "bf16"}, "it trained in single precision"),
+        ({"measured_images": 20}, "it measured units on 768 images or more"),
+        ({"schedule": "constant"}, "its learning rates fell"),
+    ],
+)
+def test_what_is_unlike_the_papers_has_no_published_values(tmp_path, changes, reason):
+    rows = initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2), **changes)
+    assert set(verdicts([claims.frivolous_units_outgrow], rows)[0]) == {"no verdict"}
+    words, _ = written(rows, tmp_path)
+    assert f"Unlike the paper ({reason}): no published values and no verdicts" in words
+    assert "(0.038)" not in words
+
+
+def test_other_mlps_stand_in_no_panel_of_the_papers():
+    for changes in ({"random_labels": True}, {"initializer": "glorot_normal"}, {"batch_size": 512}):
+        table = made([network(mlp(1)) | changes]).frivolity
+        assert set(table["panel"]) == {"other"}
 
 
 @pytest.mark.filterwarnings("error")

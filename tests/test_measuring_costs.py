@@ -59,6 +59,15 @@ def test_covariances_need_what_they_hold():
     assert held < planned < 4 * held
 
 
+def test_more_images_than_there_are_and_too_few_are_refused():
+    spec = measured(network("mlp"), "redundancy")
+    for count, problem in ((1, "need two images or more"), (360, "digits has 359 images to measure on, not 360")):
+        with pytest.raises(ValueError, match=problem):
+            measuring_costs.check(spec.model_copy(update={"measured_images": count}))
+    for count in (0, 2, 359):
+        measuring_costs.check(spec.model_copy(update={"measured_images": count}))
+
+
 def test_measures_count_in_what_a_network_needs():
     for like in (network("conv2"), network("mlp"), network("mlp").model_copy(update={"dataset": Spiral(samples=1000)})):
         bare, some, all_of_it = (

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from analysis.frivolous import published, untrained
+from analysis.frivolous import panels, published, untrained
 from analysis.frivolous.axes import fraction
 from analysis.frivolous.curves import TITLES, of_group
 from analysis.frivolous.gain import gain
@@ -25,6 +25,7 @@ Says = Callable[[Tables, Group], list[Claim]]
 RANDOM = "ResNet56, random labels"
 SLACK = 1.0  # points of accuracy that a wider network may lose and be called as good
 LEVEL = 0.05  # of significance
+PANELS = {panel.name: panel for panel in (*panels.PANELS, panels.OTHER)}
 FAR = 2.0  # standard errors within which a gain says nothing
 PROPORTIONAL = 0.1  # how far from 2 a gain may be and be called that of the width
 
@@ -63,7 +64,7 @@ def others_grow_less(tables: Tables, group: Group) -> list[Claim]:
 def inside_published(tables: Tables, group: Group) -> list[Claim]:
     """Our gains against the smallest and the largest that the panel of the paper shows.
 
-    A gain that is outside but as near as FAR standard errors says nothing.
+    A gain that is outside but within FAR standard errors says nothing, nor do curves inside where others are missing.
     """
     claims = []
     rows = of_group(tables.gain, group).dropna(subset=["g", "published_g_min"])
@@ -71,11 +72,14 @@ def inside_published(tables: Tables, group: Group) -> list[Claim]:
         low, high = part["published_g_min"].iloc[0], part["published_g_max"].iloc[0]
         inside = part["g"].round(2).between(low, high)
         beyond = np.maximum(low - part["g"], part["g"] - high) > FAR * part["g_error"].fillna(0)
+        panel = PANELS[group[0]]
+        missing = 0 if panel.by_layer else len({curve.name for curve in panel.curves} - set(part["curve"]))
         words = str(measure).replace("_", "-")
         few = f"{int(inside.sum())} of {len(part)} curves inside {low:.2f} to {high:.2f}"
+        few += f", {missing} missing" if missing else ""
         here = f"{_where(group)}: {few} ({_listed(part)})."
-        verdict = True if inside.all() else False if (beyond & ~inside).any() else None
-        can_tell = not part["short"].any()
+        verdict = (None if missing else True) if inside.all() else False if (beyond & ~inside).any() else None
+        can_tell = not part["short"].any() and _errors_known(group, part).all()
         claims.append(Claim(f"The gains in {words} that the panel shows.", here, verdict if can_tell else None))
     return claims
 
@@ -162,10 +166,12 @@ def random_networks_are_proportional() -> list[Claim]:
     claims = []
     for measure in ("prunability", "redundancy"):
         for inputs, part in untrained.drawn().groupby("inputs"):
-            mean = part.groupby("width")[measure].mean()
-            g = gain({float(str(width)): value for width, value in mean.items()}, measure).g
+            means = part.groupby("width")[measure].agg(["mean", "sem"])
+            values, errors = ({float(str(width)): each for width, each in means[of].items()} for of in ("mean", "sem"))
+            g, _, error = gain(values, measure, errors)
             paper = f"In random networks {measure} is in proportion to the width, in expectation (appendix; g = 2)."
-            here = f"{untrained.NETWORKS} networks with {inputs:,} inputs: g = {g:.2f}."
+            sample = f"{untrained.NETWORKS} networks with {inputs:,} inputs, {untrained.IMAGES:,} images"
+            here = f"{sample}: g = {g:.2f} ± {error:.2f}."
             claims.append(Claim(paper, here, bool(abs(g - 2) <= PROPORTIONAL)))
     return claims
 
@@ -190,7 +196,13 @@ def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:
     """The gains of a panel that there are; `can_tell` where they may be held against the paper."""
     rows = of_group(tables.gain, group)
     rows = rows[(rows["measure"] == measure) & rows["g_here"].notna()]
-    return rows.assign(can_tell=rows["g"].notna() & ~rows["short"] & rows["papers"])
+    can_tell = rows["g"].notna() & ~rows["short"] & rows["papers"] & _errors_known(group, rows)
+    return rows.assign(can_tell=can_tell)
+
+
+def _errors_known(group: Group, rows: pd.DataFrame) -> pd.Series:
+    """Whether gains have an error, or stand on one network as the paper's do: others may be chance."""
+    return rows["g_error"].notna() | (PANELS[group[0]].seeds == 1)
 
 
 def _said(group: Group, paper: str, rows: pd.DataFrame, holds: Callable[[pd.Series], pd.Series]) -> list[Claim]:

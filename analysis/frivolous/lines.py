@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.frivolous.networks import SETTINGS, Networks
 from analysis.frivolous.panels import ALL, OTHER, PANELS, Curve, Panel, fitting
-from analysis.frivolous.published import curves, is_the_papers
+from analysis.frivolous.published import curves, unlike
 from analysis.frivolous.selection import best
 from raydensity.record import SCHEMA
 
@@ -21,8 +21,8 @@ UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.valu
 class Line:
     """A line of a panel: its networks on one data set, after the selection of settings.
 
-    `layer` is what is shown of them; None: every layer, a line each. `papers` says whether published values may stand
-    beside it. `searched` are the
+    `layer` is what is shown of them; None: every layer, a line each. `unlike` is in what its networks
+    differ from the paper's, in words. `searched` are the
     networks that they were selected from, and those that diverged.
     """
 
@@ -32,8 +32,13 @@ class Line:
     name: str
     layer: str | None
     networks: pd.DataFrame
-    papers: bool
+    unlike: tuple[str, ...]
     searched: pd.DataFrame
+
+    @property
+    def papers(self) -> bool:
+        """Whether published values may stand beside it."""
+        return not self.unlike
 
     @property
     def short(self) -> bool:
@@ -102,9 +107,9 @@ def _split(
         varied = [name for name in several if rows.groupby("width")[name].nunique().gt(1).any()]
         for levels, part in rows.groupby(varied) if varied else [((), rows)]:
             name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
-            papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))
+            differs = tuple(unlike(part, networks.scale))
             alike = fitting(tried, {"dataset": dataset, **dict(zip(varied, levels, strict=True))})
-            found.append(Line(panel, curve, str(dataset), name, layer, part, papers, alike))
+            found.append(Line(panel, curve, str(dataset), name, layer, part, differs, alike))
     return found
 
 

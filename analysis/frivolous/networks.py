@@ -47,8 +47,9 @@ MEASURED = ["prunability", "redundancy", "correlation", "narrowing", "interpreta
 class Tolerances:
     """How frivolous units are counted.
 
-    Units are prunable as long as at most `changed` of the answers change, and redundant if the others explain all but
-    `unexplained` of the variance. With `by_position` each position of a feature map counts as a unit to remove.
+    Units are prunable as long as at most `changed` of the answers change; as many are redundant as principal components
+    make up the last `unexplained` of the variance. With `by_position` each position of a feature map counts as a unit
+    to remove.
     """
 
     changed: float = CHANGED

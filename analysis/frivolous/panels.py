@@ -60,7 +60,8 @@ _RESNET56 = {"architecture": "resnet56", **USUAL_BATCH}
 _RESNET18 = {"architecture": "resnet18"}
 _INCEPTION = {"architecture": "inception_v3", "varied": "all"}
 _INCEPTION_LAYER = {"architecture": "inception_v3", "varied": "layer"}
-_MLP = {"architecture": "mlp", "hidden": "128", "dataset": "teacher"}
+_MLP = {"architecture": "mlp", "hidden": "128", "dataset": "teacher", **TRUE_LABELS, **USUAL_BATCH}
+_MLP |= {"initializer": "small_normal"}
 _THOUSAND = {"samples": 1000}
 _ANY_START = ("learning_rate", "initializer_factor")  # the paper took the best of both
 

@@ -15,6 +15,8 @@ from analysis.frivolous.gain import WIDTHS
 
 # The data sets of the paper by our names; published values stand beside no other.
 DATASETS = ("cifar10_file_order", "teacher", "image_folder")
+MEASURED_IMAGES = 768  # the fewest that the published code measures units on
+DECAYING = ("alexnet", "mlp")  # with momentum and SGD
 IMAGENET_VALIDATION = 10_000  # images that are held out of ImageNet here: a small folder of photographs has fewer
 
 # Gains, smallest and largest over the curves of a panel (figure: annotated there, two digits are exact).
@@ -160,6 +162,25 @@ def is_the_papers(scale: str, dataset: str, validation_size: int) -> bool:
     """Whether networks were trained on the paper's own data, as a sweep of another scale than `quick`."""
     photographs = dataset == "image_folder"
     return scale != "quick" and dataset in DATASETS and (not photographs or validation_size >= IMAGENET_VALIDATION)
+
+
+def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
+    """In what networks on one data set differ from all of the paper's, in words; nothing: its values may stand beside.
+
+    `networks` has the record's columns.
+    """
+    dataset, validation_size = str(networks["dataset"].iloc[0]), int(networks["validation_size"].min())
+    found = []
+    if not is_the_papers(scale, dataset, validation_size):
+        found.append(f"{dataset} at scale {scale} is not its data")
+    if (networks["precision"] != "fp32").any():
+        found.append("it trained in single precision")
+    if networks["measured_images"].between(1, MEASURED_IMAGES - 1).any():
+        found.append(f"it measured units on {MEASURED_IMAGES} images or more")
+    decays = networks["architecture"].isin(DECAYING) & networks["optimizer"].eq("sgd")
+    if (decays & networks["schedule"].ne("exponential")).any():
+        found.append("its learning rates fell")
+    return found
 
 
 def epochs(architecture: str, *, augmentation: bool, random_labels: bool) -> int:

@@ -17,7 +17,7 @@ from analysis.runs import Runs
 COLUMNS = [  # of the record, that anything here reads
     *("dataset", "architecture", "width", *SETTINGS, *SEEDS, "status", "epochs", "stopped_epoch"),
     *("validation_accuracy", "validation_size", "test_accuracy", "curve_epoch", "curve_train_accuracy"),
-    *(*MEASURED, "git_commit", "git_dirty"),
+    *("measured_images", *MEASURED, "git_commit", "git_dirty"),
 ]
 ABLATED = ("fig_4c", "fig_4a", "fig_4d", "fig_3ab", "other")  # panels whose curves of ablation are shown
 FRIVOLOUS = ("prunability", "redundancy")
@@ -214,7 +214,10 @@ def _facts(networks: Networks) -> list[tuple[str, str]]:
         ("networks", f"{len(networks.used):,} used of {networks.found:,} trained and {networks.planned:,} planned"),
         ("diverged", f"{networks.diverged:,}; they are left out"),
         ("prunable", f"at most {100 * TOLERANCES.changed:g} % of the answers change; the best of the repeats"),
-        ("redundant", f"the other units explain all but {100 * TOLERANCES.unexplained:g} % of the variance"),
+        (
+            "redundant",
+            f"as many as the smallest principal components with {100 * TOLERANCES.unexplained:g} % of the variance",
+        ),
     ]
 
 
@@ -225,10 +228,10 @@ def _warnings(networks: Networks, tables: Tables) -> list[str]:
         if group[0] == "other":
             continue
         said = []
-        if not all(line.papers for line in own):
-            said.append(
-                f"{group[1]} at scale {networks.scale} is not the paper's data: no published values, no verdicts"
-            )
+        for reason in dict.fromkeys(reason for line in own for reason in line.unlike):
+            who = [line.name or "all curves" for line in own if reason in line.unlike]
+            whom = "" if len(who) == len(own) else f" for {'; '.join(who)}"
+            said.append(f"unlike the paper ({reason}): no published values and no verdicts{whom}")
         if short := [line.name or "all curves" for line in own if line.short]:
             said.append(f"trained for fewer epochs than the paper's: {'; '.join(short)}")
         if fewer := [line.name or "all curves" for line in own if _fewest(line.networks) < line.panel.seeds]:

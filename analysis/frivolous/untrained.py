@@ -17,9 +17,9 @@ from analysis.frivolous.networks import WIDEST
 from raydensity.measures.tolerances import redundant_units, threshold
 
 UNITS = 128  # at width 1
-IMAGES = 1000
-INPUTS = (10, 1_000)
-NETWORKS = 10
+IMAGES = 5_000  # ten times the most units: of fewer the spectrum of a sample is wider than that of the units
+INPUTS = (10, 100)
+NETWORKS = 5
 REPEATS = 3
 STEPS = 6  # in which all units are removed
 

@@ -53,7 +53,9 @@ def _part(folder: Path) -> Part:
     from torchvision.datasets import ImageFolder as TorchvisionImageFolder  # here, since importing it takes seconds
 
     if not folder.is_dir():
-        raise MissingFiles(f"{folder} is missing: it must hold photographs, in a folder for each class")
+        raise MissingFiles(
+            f"{folder} is missing: it must hold photographs, in a folder for each class; or leave out what needs them"
+        )
     try:
         found = TorchvisionImageFolder(folder)
     except OSError as error:

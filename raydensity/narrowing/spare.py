@@ -17,9 +17,10 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
     """The units that stay [units], as masks by layer for `excise`: the others can go from all layers at once.
 
     They are the first ones of the random order, out of three, of which most can be ablated until a share `tolerance` of
-    the answers to images [batch, ...] changes; one unit of a layer stays. With `seed` from a spec's `prune_seed` and
-    the test images they are those that its record counts. Raises ValueError without images. Of networks with a residual
-    stream, whose layers lose the same units, these sets cannot be removed: `excise` says so.
+    the answers to images [batch, ...] changes, interpolated between seven levels: a little more may change. One unit of
+    a layer stays. With `seed` from a spec's `prune_seed` and the test images they are those that its record counts.
+    Raises ValueError without images. Of networks with a residual stream, whose layers lose the same units, these sets
+    cannot be removed: `excise` says so.
     """
     curves = [curve for curve in prunability(network, in_chunks(network, images), seed=seed) if curve.layer == "all"]
     shares = [threshold(curve.removed, curve.unchanged, tolerance) for curve in curves]
@@ -37,9 +38,10 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
 def redundant(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float = UNEXPLAINED) -> dict[str, int]:
     """How many units of each hidden layer are redundant, for `refactor`; one unit of a layer stays.
 
-    The others explain all but a share `tolerance` of the variance on images [batch, ...], or on a sample of their
-    positions, drawn by `seed`. Layers of a residual stream lose as many as that of them with the fewest. Raises
-    ValueError for fewer than two images.
+    They are as many as principal components make up the last share `tolerance` of the variance on images [batch, ...],
+    or on a sample of their positions, drawn by `seed`; the units that stay may leave twice as much of it unexplained.
+    Layers of a residual stream lose as many as that of them with the fewest. Raises ValueError for fewer than two
+    images.
     """
     found = redundancy(covariances(network, in_chunks(network, images), count=len(images), seed=seed))
     own = {
