@@ -7,7 +7,7 @@ from synthetic import pulled
 from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
 from analysis.frivolous.gain import WIDTHS
-from analysis.frivolous.networks import Tolerances, measure, prepare
+from analysis.frivolous.networks import SEEDS, SETTINGS, Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.report import COLUMNS
 from analysis.frivolous.tables import Tables
@@ -21,6 +21,9 @@ TABLE_COLUMNS = {
     "published_prunability published_redundancy published_accuracy short",
     "gain": "dataset scale panel curve measure n_ratios g g_error published_g_min published_g_max published_g g_here "
     "published_g_here short papers",
+    "networks_measured": " ".join(
+        ["network_id dataset architecture width", *SETTINGS, *SEEDS, "accuracy prunability redundancy"]
+    ),
     "choices": "dataset scale panel curve width setting chosen n_levels at_edge validation_accuracy",
     "ablation": "dataset scale panel curve width removed n unchanged unchanged_std published_unchanged",
     "correlation": "dataset scale panel curve layer width n correlation correlation_std published_correlation",
@@ -278,6 +281,15 @@ def test_tolerances_are_chosen_in_the_analysis():
     assert ten_answers["at_4x"].tolist() == pytest.approx([5 / 24, 1 / 4, 7 / 24, 1 / 3, 1 / 3 + 1 / 36])
     assert table[table["default"]]["tolerance"].tolist() == [0.2, 0.05]
     assert picked(table, measure="redundancy")["at_4x"].is_monotonic_increasing
+
+
+def test_every_network_has_a_row_also_where_no_panel_shows_it():
+    rows = [network(mlp(4, factor=1e3), prunable=0.25, redundant=0.5), network(alexnet(1), redundant=0.25)]
+    table = made(rows).networks_measured.set_index("architecture")
+    assert table["prunability"].to_dict() == pytest.approx({"mlp": 0.25, "alexnet": 0.25 / 4})
+    assert table["redundancy"].to_dict() == pytest.approx({"mlp": 0.5, "alexnet": 0.25 / 4})
+    assert table.loc["mlp", "initializer_factor"] == 1e3
+    assert table["accuracy"].tolist() == pytest.approx([89, 89])
 
 
 def test_records_from_before_there_were_several_teachers_have_the_first():

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.frivolous import published
 from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
 from analysis.frivolous.lines import Line, lines
-from analysis.frivolous.networks import TOLERANCES, Networks, Tolerances, measure
+from analysis.frivolous.networks import SEEDS, SETTINGS, TOLERANCES, Networks, Tolerances, measure
 from analysis.frivolous.panels import ALL
 from raydensity.interpretability.comparison import compare
 
@@ -23,7 +23,7 @@ TWO_ANSWERS = ("teacher",)  # data sets of which half of all answers are alike b
 UNEXPLAINED = (0.05, 0.1, 0.15)
 POINTS = ["accuracy", *MEASURES]
 TABLES = (
-    *("frivolity", "gain", "choices", "ablation", "correlation"),
+    *("frivolity", "gain", "choices", "networks_measured", "ablation", "correlation"),
     *("narrowing", "interpretability", "tolerances"),
 )
 BESIDE = ["published_prunability", "published_redundancy", "published_accuracy"]
@@ -93,6 +93,13 @@ class Tables:
                         rows.append((*self._key(line, line.name), width, name, chosen, len(levels), edge, accuracy))
         columns = ["width", "setting", "chosen", "n_levels", "at_edge", "validation_accuracy"]
         return pd.DataFrame(rows, columns=[*KEY, *columns])
+
+    @cached_property
+    def networks_measured(self) -> pd.DataFrame:
+        """A row a network, also of those that no panel shows: settings, seeds, accuracy, and shares of the whole."""
+        whole = self.networks.layers[self.networks.layers["layer"] == ALL].set_index("row")
+        table = self.networks.used[["network_id", "dataset", "architecture", "width", *SETTINGS, *SEEDS, "accuracy"]]
+        return table.assign(prunability=whole["prunability"], redundancy=whole["redundancy"].map(_mean))
 
     @cached_property
     def ablation(self) -> pd.DataFrame:
