@@ -23,7 +23,7 @@ from raydensity.measures.outputs import passes
 from raydensity.measures.overlap import overlap
 from raydensity.measures.prunability import Prunability
 from raydensity.measures.redundancy import redundancy
-from raydensity.measuring_costs import NARROWING_NUMBERS, WAYS, measured_images
+from raydensity.measuring_costs import COVARIANCE, NARROWING_NUMBERS, WAYS, measured_images
 from raydensity.models.chain import Chain
 from raydensity.narrowing import outcomes
 from raydensity.published_weights import Weights
@@ -109,7 +109,7 @@ def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> li
 def _unit_columns(network: Chain, images: _Images, wanted: Collection[str], *, seed: int) -> dict[str, Any]:
     """Prunability, redundancy and correlation of one network's units, as far as they are wanted, in one pass."""
     ablations = [Prunability(network, seed=seed, by_position=own) for way, own in WAYS.items() if way in wanted]
-    together = None if {"redundancy", "correlation"}.isdisjoint(wanted) else Covariances(count=len(images), seed=seed)
+    together = None if COVARIANCE.isdisjoint(wanted) else Covariances(count=len(images), seed=seed)
     measured: list[Prunability | Covariances] = [*ablations, *([together] if together else [])]
     for outputs in passes(network, images if measured else []):
         for each in measured:

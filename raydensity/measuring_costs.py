@@ -57,7 +57,7 @@ def flops(spec: NetworkSpec) -> float:
     if "narrowing" in spec.measures:  # units are chosen by both measures on other images, and regressed on each other
         chosen = spec.model_copy(update={"measures": ("prunability", "redundancy"), "measured_images": 0})
         total += flops(chosen) * known.judged_size / max(known.test_size, known.judged_size)
-        total += 3 * (known.test_size or known.judged_size) * whole
+        total += 3 * _there(known) * whole
         total += sum(4 * known.judged_size * step.positions * step.units**2 for step in steps[:-1])
     if "interpretability" in spec.measures:
         ascent, up_to = Ascent(), 0.0
@@ -72,8 +72,8 @@ def check(spec: NetworkSpec) -> None:
     known = data.describe(spec.dataset)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
-    there = known.test_size or known.judged_size
-    if COVARIANCE & set(spec.measures) and spec.measured_images == 1:
+    there = _there(known)
+    if not COVARIANCE.isdisjoint(spec.measures) and spec.measured_images == 1:
         raise ValueError("measured_images: covariances need two images or more (0: all)")
     if spec.measured_images > there:
         raise ValueError(
@@ -110,8 +110,13 @@ def bytes_needed(spec: NetworkSpec) -> float:
 
 def measured_images(spec: NetworkSpec, known: Description) -> int:
     """How many images units are measured on: of the test set, or of the validation images where there is none."""
-    there = known.test_size or known.judged_size
+    there = _there(known)
     return min(there, spec.measured_images or there)
+
+
+def _there(known: Description) -> int:
+    """The test images; the validation images where there are none."""
+    return known.test_size or known.judged_size
 
 
 @cache

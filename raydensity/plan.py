@@ -74,16 +74,16 @@ class Plan:
             cohorts[cohort.specs[0].cohort_key].append(cohort)
         kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for key, spec in first.items():
-            kinds[_kind(spec)].append(key)
+            kinds[kind(spec.factors())].append(key)
         rows = []
-        for kind, keys in kinds.items():
+        for words, keys in kinds.items():
             own = [cohort for key in keys for cohort in cohorts[key]]
             sizes = sorted({len(cohort.specs) for cohort in own})
             counts = (sum(networks[key] for key in keys), sum(done[key] for key in keys), len(own))
             each = "-".join(map(str, dict.fromkeys((sizes[0], sizes[-1])))) if sizes else ""
             gpu = max((cohort.gpu for cohort in own), default=0.0)
             seconds = duration(sum(cohort.seconds for cohort in own)) if own else ""
-            rows.append((*kind, *(f"{count:,}" for count in counts), each, f"{gpu:g}" if gpu else "", seconds))
+            rows.append((*words, *(f"{count:,}" for count in counts), each, f"{gpu:g}" if gpu else "", seconds))
         return table_of(f"{self.study} · {self.scale}", COLUMNS, rows)
 
     def summary(self) -> str:
@@ -162,10 +162,6 @@ def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:
     epochs, points = spec.total_epochs, placement.pruning_points(spec, MOST_POINTS)
     row = row_bytes if row_bytes is not None else ROW_BYTES + EPOCH_BYTES * epochs
     return 2 * row + (TRACKED_BYTES * (4 * epochs + 2 * points) if tracked else 0)
-
-
-def _kind(spec: NetworkSpec) -> tuple[str, ...]:
-    return kind(spec.factors())
 
 
 def kind(factors: Mapping[str, Any]) -> tuple[str, ...]:

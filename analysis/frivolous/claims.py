@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from analysis.frivolous import panels, published, untrained
+from analysis.frivolous import published, untrained
 from analysis.frivolous.axes import fraction
 from analysis.frivolous.curves import TITLES, of_group
 from analysis.frivolous.gain import gain
 from analysis.frivolous.lines import Line
+from analysis.frivolous.panels import Panel
 from analysis.frivolous.tables import Tables
 from analysis.report import Claim
 
@@ -25,7 +26,6 @@ Says = Callable[[Tables, Group], list[Claim]]
 RANDOM = "ResNet56, random labels"
 SLACK = 1.0  # points of accuracy that a wider network may lose and be called as good
 LEVEL = 0.05  # of significance
-PANELS = {panel.name: panel for panel in (*panels.PANELS, panels.OTHER)}
 FAR = 2.0  # standard errors within which a gain says nothing
 PROPORTIONAL = 0.1  # how far from 2 a gain may be and be called that of the width
 
@@ -72,14 +72,14 @@ def inside_published(tables: Tables, group: Group) -> list[Claim]:
         low, high = part["published_g_min"].iloc[0], part["published_g_max"].iloc[0]
         inside = part["g"].round(2).between(low, high)
         beyond = np.maximum(low - part["g"], part["g"] - high) > FAR * part["g_error"].fillna(0)
-        panel = PANELS[group[0]]
+        panel = _panel(tables, group)
         missing = 0 if panel.by_layer else len({curve.name for curve in panel.curves} - set(part["curve"]))
         words = str(measure).replace("_", "-")
         few = f"{int(inside.sum())} of {len(part)} curves inside {low:.2f} to {high:.2f}"
         few += f", {missing} missing" if missing else ""
         here = f"{_where(group)}: {few} ({_listed(part)})."
         verdict = (None if missing else True) if inside.all() else False if (beyond & ~inside).any() else None
-        can_tell = not part["short"].any() and _errors_known(group, part).all()
+        can_tell = not part["short"].any() and _errors_known(panel, part).all()
         claims.append(Claim(f"The gains in {words} that the panel shows.", here, verdict if can_tell else None))
     return claims
 
@@ -196,13 +196,17 @@ def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:
     """The gains of a panel that there are; `can_tell` where they may be held against the paper."""
     rows = of_group(tables.gain, group)
     rows = rows[(rows["measure"] == measure) & rows["g_here"].notna()]
-    can_tell = rows["g"].notna() & ~rows["short"] & rows["papers"] & _errors_known(group, rows)
+    can_tell = rows["g"].notna() & ~rows["short"] & rows["papers"] & _errors_known(_panel(tables, group), rows)
     return rows.assign(can_tell=can_tell)
 
 
-def _errors_known(group: Group, rows: pd.DataFrame) -> pd.Series:
+def _errors_known(panel: Panel, rows: pd.DataFrame) -> pd.Series:
     """Whether gains have an error, or stand on one network as the paper's do: others may be chance."""
-    return rows["g_error"].notna() | (PANELS[group[0]].seeds == 1)
+    return rows["g_error"].notna() | (panel.seeds == 1)
+
+
+def _panel(tables: Tables, group: Group) -> Panel:
+    return tables.of(group)[0].panel
 
 
 def _said(group: Group, paper: str, rows: pd.DataFrame, holds: Callable[[pd.Series], pd.Series]) -> list[Claim]:

@@ -21,9 +21,8 @@ UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.valu
 class Line:
     """A line of a panel: its networks on one data set, after the selection of settings.
 
-    `layer` is what is shown of them; None: every layer, a line each. `unlike` is in what its networks
-    differ from the paper's, in words. `searched` are the
-    networks that they were selected from, and those that diverged.
+    `layer` is what is shown of them; None: every layer, a line each. `unlike` is in what its networks differ from the
+    paper's, in words. `searched` are the networks that they were selected from, and those that diverged.
     """
 
     panel: Panel
@@ -50,8 +49,8 @@ class Line:
         """The paper's values by measure and width, where they may stand beside; of a line by layer there are none."""
         if not self.papers or self.layer is None:
             return {}
-        every = curves().set_index(["published", "width"])
-        own = every[every.index.get_level_values("published") == self.curve.published].droplevel("published")
+        every = curves()
+        own = every[every["published"] == self.curve.published].drop(columns="published").set_index("width")
         named = {str(column).removeprefix("published_"): values.dropna().to_dict() for column, values in own.items()}
         return {measure: values for measure, values in named.items() if values}
 

@@ -26,17 +26,8 @@ SEEDS = ["init_seed", "data_seed", "order_seed", "prune_seed"]
 # Factors that tell networks apart, in the order in which they are named.
 SETTINGS = [
     *("hidden", "inputs", "samples", "teacher", "noise", "preprocessing", "augmentation", "random_labels"),
-    *(
-        "activation",
-        "dropout",
-        "varied",
-        "optimizer",
-        "momentum",
-        "weight_decay",
-        "decayed",
-        "learning_rate",
-        "schedule",
-    ),
+    *("activation", "dropout", "varied", "optimizer", "momentum", "weight_decay", "decayed"),
+    *("learning_rate", "schedule"),
     *("batch_size", "max_epochs", "stopping", "stopping_split", "stopping_patience", "precision"),
     *("initializer", "initializer_factor", "sparsity", "nonzeros_asked"),
 ]

@@ -8,6 +8,7 @@ the units of the network four times as wide.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import pandas as pd
 
@@ -137,8 +138,9 @@ RANDOM_LABELS_TRAINED = {"alexnet_random_labels": 78, "resnet56_random_labels": 
 MEMORISED = 99.0
 
 
+@cache
 def curves() -> pd.DataFrame:
-    """Digitised curves: published (its name), width, and published_ prunability, redundancy, accuracy."""
+    """Digitised curves: published (its name), width, and published_ prunability, redundancy, accuracy. One for all."""
     named: dict[str, Mapping[str, tuple[float, ...] | float]] = {
         "prunability": PRUNABILITY,
         "redundancy": REDUNDANCY,

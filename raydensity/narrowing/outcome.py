@@ -46,14 +46,14 @@ def outcomes(network: Chain, images: Tensor, judged: Tensor, labels: Tensor, *, 
         narrow["excised"] = excise(network, prunable(network, images, seed=seed))
     narrow["refactored"] = refactor(network, images, removed=redundant(network, images, seed=seed))
     parts = in_chunks(network, judged)
-    whole = _logits(network, parts)
+    whole, units = _logits(network, parts), _units(network, images[:1])
+    whole_accuracy = _accuracy(whole, labels)
     found = []
     for way, own in narrow.items():
         logits = _logits(own, parts)
         apart = of_logits(whole, logits)
-        counts = _units(network, images[:1]), _units(own, images[:1])
-        accuracies = _accuracy(logits, labels), _accuracy(whole, labels)
-        found.append(Outcome(way, *counts, apart.same_answers, *accuracies, apart.mean))
+        accuracies = _accuracy(logits, labels), whole_accuracy
+        found.append(Outcome(way, units, _units(own, images[:1]), apart.same_answers, *accuracies, apart.mean))
     return found
 
 
