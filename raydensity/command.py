@@ -62,6 +62,15 @@ class Request:
         return {spec.initial_weights for spec in self.networks.values()} - {""}
 
     @property
+    def waits(self) -> bool:
+        """Whether something of what was asked for cannot be known before the rest is finished."""
+        asked, known = (
+            {tuple(tuple(grid.levels([space], name)) for name in self.study.selecting) for space in spaces}
+            for spaces in (self.asked, self.spaces)
+        )
+        return not asked <= known
+
+    @property
     def datasets(self) -> set[AnyDataset]:
         return {spec.dataset for spec in self.networks.values()}
 
@@ -149,7 +158,7 @@ def dry_run(asked: Sequence[Request], options: Options, console: Console) -> Non
             for dataset in sorted(request.datasets, key=str):
                 data.check(dataset, download=False, loaded_here=False)
             _check_weights(request, published_weights.load(request.initial_weights, options.data_root, whole=False))
-            _describe(_plan(request, options, resources), console)
+            _describe(request, _plan(request, options, resources), console)
 
 
 def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
@@ -234,7 +243,7 @@ def _run(
             resources = stack.enter_context(cluster.connection(options.address, resources=resources))
         planned = _plan(request, options, resources, finished)
         if left:
-            _describe(planned, console)
+            _describe(request, planned, console)
             if planned.seconds > LONG_SWEEP:
                 options.confirm("This may take more than a day. Go on?")
             if not options.address:
@@ -272,9 +281,11 @@ def _plan(request: Request, options: Options, resources: Cluster, finished: pa.T
     )
 
 
-def _describe(planned: Plan, console: Console) -> None:
+def _describe(request: Request, planned: Plan, console: Console) -> None:
     console.print(planned.table())
     console.print(planned.summary(), soft_wrap=True)
+    if request.waits:
+        console.print("More follow when these are done: their settings are what turns out best")
 
 
 def _open(request: Request, options: Options) -> Tracker:

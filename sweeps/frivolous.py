@@ -220,6 +220,8 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         raise ValueError(f"--set optimizer: {cell['optimizer']!r} is none of {', '.join(OPTIMIZERS)}")
     if kind == "resnet56" and random_labels and regulariser != "none":
         raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
+    if kind == "mlp" and cell["by_position"]:
+        raise ValueError("--set by_position: an mlp has no feature maps, each of its units is one position")
     augmented = regulariser in ("augmentation", "all", "resnet")
     decay = WEIGHT_DECAY[kind] if regulariser in ("weight_decay", "all", "resnet") else 0.0
     # Augmentation doubles AlexNet's epochs (specification b.4); ResNet56's 182 have it already.

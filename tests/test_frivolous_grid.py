@@ -230,3 +230,8 @@ def test_the_teacher_is_one_of_even_labels_unless_another_is_asked_for():
         assert all(part.double().mean().item() == pytest.approx(0.5, abs=0.02) for part in labels)
     others = networks("reduced", group=["mlp"], inputs=["10000"], teacher=["0", "3"], learning_rate=["0.01"])
     assert {spec.factors()["teacher"] for spec in others} == {0, 3}
+
+
+def test_feature_maps_are_asked_of_networks_that_have_them():
+    with pytest.raises(ValueError, match="by_position: an mlp has no feature maps"):
+        networks("quick", by_position=["true"])
