@@ -73,8 +73,8 @@ def expand(study: Study, spaces: Iterable[Space]) -> dict[str, NetworkSpec]:
                 networks[spec.id] = spec
                 empty = False
         if empty:
-            combination = ", ".join(f"{name}={_joined(space, name)}" for name in study.selecting if name in space)
-            raise ValueError(f"--set: with these settings {study.name} has no network of {combination}")
+            asked = _combination(study, space)
+            raise ValueError(f"--set: with these settings {study.name} has no network of {asked}")
     return networks
 
 
@@ -110,23 +110,15 @@ def _select(study: Study, scale: str, spaces: list[Space], factor: str, wanted: 
         if both:
             kept.append({**space, factor: tune.grid_search(both)})
     if not kept:
-        raise ValueError(
-            f"--set: no network of {study.name} has that combination; it has {_combinations(study, scale)}"
-        )
+        there = "; ".join(dict.fromkeys(_combination(study, space) for space in study.spaces[scale]))
+        raise ValueError(f"--set: no network of {study.name} has that combination; it has {there}")
     return kept
 
 
-def _combinations(study: Study, scale: str) -> str:
-    """Which levels of the factors that select stand together in a space, each combination once."""
-    spaces = study.spaces[scale]
-    words = [
-        ", ".join(f"{name}={_joined(space, name)}" for name in study.selecting if name in space) for space in spaces
-    ]
-    return "; ".join(dict.fromkeys(words))
-
-
-def _joined(space: Space, factor: str) -> str:
-    return "|".join(map(str, levels([space], factor)))
+def _combination(study: Study, space: Space) -> str:
+    """The levels of the factors that select, in words."""
+    own = {name: levels([space], name) for name in study.selecting if name in space}
+    return ", ".join(f"{name}={'|'.join(map(str, each))}" for name, each in own.items())
 
 
 def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[Space]) -> None:
