@@ -30,7 +30,7 @@ from torch.func import functional_call, vmap
 
 from raydensity import compiled, dense, models
 from raydensity.initializers import starting_parameters
-from raydensity.losses import answers, cross_entropy, mean_cross_entropy
+from raydensity.losses import example_losses, is_right, mean_loss
 from raydensity.models.chain import Chain
 from raydensity.models.mlp import DenseNetwork
 from raydensity.published_weights import Weights
@@ -136,7 +136,7 @@ class Cohort(Stack):
     def loss_and_gradients(self, images: Tensor, labels: Tensor, dropout: State | None = None) -> tuple[Tensor, Tensor]:
         """One forward and backward pass in training mode, batch-norm statistics updated.
 
-        images [N, B, channels, height, width], labels [N, B] -> mean cross-entropy [N], number correct [N];
+        images [N, B, channels, height, width], labels [N, B] -> mean loss [N], number correct [N];
         `gradients` then holds the gradient of each network's mean loss, stacked like `parameters`. `dropout` has what
         the units of layers with dropout are multiplied by, [N, B, units] (`dropout.factors`).
         """
@@ -160,11 +160,11 @@ class Cohort(Stack):
             dropout = {name: self._fill(factors) for name, factors in dropout.items()}
             everything = self.parameters, self.buffers, self._fill(images), dropout
             logits = vmap(self._call)(*everything)[:, : labels.shape[1]]
-            losses = cross_entropy(logits, labels).mean(1)
+            losses = example_losses(logits, labels).mean(1)
             # What has no part in the loss, as an auxiliary head, has a gradient of zero.
             gradients = torch.autograd.grad(losses.sum(), list(self.parameters.values()), materialize_grads=True)
             self.gradients = dict(zip(self.parameters, gradients, strict=True))
-            return losses.detach()[: self.size], (answers(logits) == labels).sum(1)[: self.size]
+            return losses.detach()[: self.size], is_right(logits, labels).sum(1)[: self.size]
         each_loss, each_correct = zip(*self._loop(images, labels, dropout), strict=True)
         return torch.stack(each_loss), torch.stack(each_correct)
 
@@ -177,9 +177,9 @@ class Cohort(Stack):
             buffers = {name: b[row] for name, b in self.buffers.items()}
             own = {name: factors[row] for name, factors in dropout.items()}
             logits = self._call(leaves, buffers, channels_last(images[row]), own)
-            loss = mean_cross_entropy(logits, labels[row])
+            loss = mean_loss(logits, labels[row])
             loss.backward()
-            results.append((loss.detach(), (answers(logits) == labels[row]).sum()))
+            results.append((loss.detach(), is_right(logits, labels[row]).sum()))
         return results
 
     @torch.no_grad()
@@ -215,7 +215,7 @@ class Cohort(Stack):
 
     @torch.no_grad()
     def evaluate(self, images: Tensor, labels: Tensor, parameters: State | None = None) -> tuple[Tensor, Tensor]:
-        """Evaluation mode: images [N, B, ...], labels [N, B] -> summed cross-entropy [N] (float64), number correct [N].
+        """Evaluation mode: images [N, B, ...], labels [N, B] -> summed loss [N] (float64), number correct [N].
 
         With `parameters` or the cohort's own.
         """
@@ -226,7 +226,7 @@ class Cohort(Stack):
             layers = self.compiled_layers(self.parameters if parameters is None else parameters)
             return compiled.evaluate(layers, inputs, asked)
         logits = self.logits(images, parameters)
-        return cross_entropy(logits, labels).double().sum(1), (answers(logits) == labels).sum(1)
+        return example_losses(logits, labels).double().sum(1), is_right(logits, labels).sum(1)
 
     def differentiable_logits(self, parameters: State, images: Tensor, *, training: bool = True) -> Tensor:
         """Forward pass that autograd can follow: images [N, B, ...] -> [N, B, C], with `parameters` stacked like the
@@ -265,5 +265,5 @@ def can_be_compiled(spec: NetworkSpec, *, classes: int, device: torch.device) ->
     """Whether networks like this one train by the compiled steps."""
     training = spec.training
     small = isinstance(spec.architecture, MLP) and classes == 1 and training.precision == "fp32"
-    plain = isinstance(training.optimizer, SGD) and training.decayed == "all"
+    plain = isinstance(training.optimizer, SGD) and training.decayed == "all" and not spec.is_regression
     return small and plain and device.type == "cpu"

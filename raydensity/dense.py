@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from raydensity import compiled_shallow
-from raydensity.losses import answers, cross_entropy, in_vectors
+from raydensity.losses import example_losses, in_vectors, is_regression, is_right
 
 BLOCK_NUMBERS = 2**18  # of the largest outputs of a block
 WIDE = 4096  # inputs from which on products of one network at a time are as fast
@@ -70,7 +70,7 @@ def _of(layers: Sequence[Layer], rows: slice) -> list[Layer]:
 
 
 class Pass(NamedTuple):
-    """Mean cross-entropy [R] and number of correct answers [R]."""
+    """Mean loss [R] and number of correct answers [R]."""
 
     loss: Tensor
     correct: Tensor
@@ -92,9 +92,13 @@ def _start(layers: Sequence[Layer], x: Tensor, labels: Tensor) -> tuple[Pass, li
     *hidden, outputs = forward(layers, x)
     count = labels.shape[1]
     logits = outputs[:, :count]
-    correct = (answers(logits) == labels).sum(1)
-    if logits.shape[2] == 1:
-        loss = cross_entropy(logits, labels).mean(1)
+    correct = is_right(logits, labels).sum(1)
+    if is_regression(labels):
+        apart = logits.squeeze(2) - labels
+        loss = apart.square().mean(1)
+        delta = apart.mul_(2 / count).unsqueeze(2)
+    elif logits.shape[2] == 1:
+        loss = example_losses(logits, labels).mean(1)
         delta = in_vectors(logits.squeeze(2)).sigmoid()[:, :count].sub_(labels).div_(count).unsqueeze(2)
     else:
         log_probabilities = logits.log_softmax(2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, augment, normalize
-from raydensity.losses import answers
+from raydensity.losses import is_right
 from raydensity.stack import State
 
 # Fixed: the size of a product decides how it is summed, so it must not depend on the cohort.
@@ -17,7 +17,7 @@ CHUNK = {"compiled": 4096, "stacked": 512, "loop": 128}
 
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy [N] and accuracy [N] (a fraction), both float64."""
+    """Mean loss [N] and accuracy [N] (a fraction, NaN in a regression), both float64."""
 
     loss: Tensor
     accuracy: Tensor
@@ -69,10 +69,13 @@ def evaluate(
     correct = torch.zeros(cohort.size, dtype=torch.int64, device=cohort.device)
     for part in indices.split(chunk_of(cohort), dim=1):
         images, labels = gather(dataset, part, preprocessing, test=test)
-        loss, right = cohort.evaluate(_own(cohort, images), labels, parameters)
+        loss, count = cohort.evaluate(_own(cohort, images), labels, parameters)
         losses += loss
-        correct += right
-    return Evaluation(losses / indices.shape[1], correct.double() / indices.shape[1])
+        correct += count
+    accuracy = correct.double() / indices.shape[1]
+    if dataset.description.regression:
+        accuracy.fill_(torch.nan)
+    return Evaluation(losses / indices.shape[1], accuracy)
 
 
 @torch.no_grad()
@@ -81,5 +84,5 @@ def right_answers(cohort: Cohort, dataset: Dataset, indices: Tensor, preprocessi
     correct = []
     for part in indices.split(chunk_of(cohort), dim=1):
         images, labels = gather(dataset, part, preprocessing)
-        correct.append(answers(cohort.logits(_own(cohort, images))) == labels)
+        correct.append(is_right(cohort.logits(_own(cohort, images)), labels))
     return torch.cat(correct, dim=1)

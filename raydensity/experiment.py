@@ -18,6 +18,7 @@ from raydensity import data, models
 from raydensity.checkpoints import CURVES
 from raydensity.checkpoints import Progress as NetworkProgress
 from raydensity.cohort import Cohort
+from raydensity.compression.refinement import train_all
 from raydensity.data import Dataset
 from raydensity.measures.connectivity import connected, connected_nonzeros
 from raydensity.measuring import measured_columns
@@ -29,8 +30,10 @@ from raydensity.pruning.magnitude import global_trajectory, trajectory
 from raydensity.published_weights import Weights
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, NoPruning, content_hash
-from raydensity.training import stack_shared, train
+from raydensity.spec.sparsity import Units
+from raydensity.training import stack_shared
 
+DRAWN = 4096  # weights of a sparse network that is kept itself: with more, no one draws it
 KEPT = ("kept_layer", "kept_unit", "kept_input", "kept_value")
 
 
@@ -66,29 +69,30 @@ def run_cohort(
     """
     dataset = prepared(specs[0], device=device, data_root=data_root)
 
+    total = max(spec.total_epochs + spec.refinement_epochs for spec in specs)
+
     def report(epoch: int, done: int) -> None:
         if on_progress:
-            on_progress(Progress(epoch, specs[0].total_epochs, len(specs), done))
+            on_progress(Progress(epoch, total, len(specs), done))
 
     clock = time.monotonic()
-    trained = train(
-        specs,
-        dataset,
-        device=torch.device(device),
-        checkpoint_folder=checkpoints,
-        on_epoch=report,
-        published=published,
+    refined = train_all(
+        specs, dataset, device=device, checkpoint_folder=checkpoints, on_epoch=report, published=published
     )
     seconds = {"seconds_training": time.monotonic() - clock, "seconds_pruning": 0.0, "seconds_measuring": 0.0}
-    rows = [_training_columns(one) for one in trained]
-    alive = [index for index, one in enumerate(trained) if one.kept is not None]
+    trained = [one.progress for one in refined]
+    rows = [
+        {"status": "emptied", "converged": False} if one.emptied else _training_columns(one.progress) for one in refined
+    ]
+    rows = [row | one.columns for row, one in zip(rows, refined, strict=True)]
+    alive = [index for index, one in enumerate(refined) if one.progress.kept is not None and not one.emptied]
     if alive:
         own = [specs[i] for i in alive]
         cohort = trained_cohort(own, [trained[i] for i in alive], dataset, device=device, published=published)
         parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in own}}
         validation = stack_shared([parts[spec.data_seed] for spec in own])
         clock = time.monotonic()
-        kept = _kept_columns(cohort)
+        kept = _kept_columns(cohort, own)
         pruned = _pruning_columns(cohort, dataset, validation, specs[0])
         seconds["seconds_pruning"] = time.monotonic() - clock
         clock = time.monotonic()
@@ -143,8 +147,8 @@ def _training_columns(one: NetworkProgress) -> dict[str, Any]:
     }
 
 
-def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
-    """How many weights are not zero, and of sparse dense networks which ones they are and how they hang together."""
+def _kept_columns(cohort: Cohort, specs: Sequence[NetworkSpec]) -> list[dict[str, Any]]:
+    """How many weights are not zero, and of networks that lost some, what is left and how it hangs together."""
     kernels = {name: cohort.weights(name) for name in cohort.prunable()}
     weights = sum((each.flatten(1) != 0).sum(1) for each in kernels.values())
     everything = sum((cohort.weights(name).flatten(1) != 0).sum(1) for name in cohort.shapes)
@@ -156,19 +160,27 @@ def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
     ]
     if cohort.masks is None:
         return rows
-    in_mask = torch.cat([cohort.weights(name, cohort.masks[name]).flatten(1) for name in kernels], dim=1).sum(1)
+    masks = {name: cohort.weights(name, mask) for name, mask in cohort.masks.items()}
+    in_mask = torch.cat([masks[name].flatten(1) for name in kernels], dim=1).sum(1)
     for row, kept in zip(rows, in_mask.tolist(), strict=True):
         row["weights_in_mask"] = kept
     if not isinstance(cohort.model, DenseNetwork):
         return rows
-    biases = [cohort.weights(name.replace("weight", "bias")) for name in kernels]
+    biases = [name.replace("weight", "bias") for name in kernels]
+    parameters = torch.cat([mask.flatten(1) for mask in masks.values()], dim=1).sum(1)
+    units = torch.stack([masks[name].sum(1) for name in biases[:-1]], dim=1)
+    for row, spec, count, left in zip(rows, specs, parameters.tolist(), units.tolist(), strict=True):
+        if spec.sparsity is not None or spec.compression is not None:
+            row |= {"parameters_after": row["nonzeros"] if _loses_weights(spec) else count, "units_left": left}
     found = connected([each != 0 for each in kernels.values()])
-    on_paths = connected_nonzeros(found, [bias != 0 for bias in biases]).tolist()
-    for row, paths, units in zip(rows, on_paths, found.disconnected_units.tolist(), strict=True):
-        row |= {"connected_nonzeros": paths, "disconnected_units": units}
+    on_paths = connected_nonzeros(found, [cohort.weights(name) != 0 for name in biases]).tolist()
+    for row, paths, disconnected in zip(rows, on_paths, found.disconnected_units.tolist(), strict=True):
+        row |= {"connected_nonzeros": paths, "disconnected_units": disconnected}
+    if weights.max() > DRAWN:
+        return rows
     edges: list[list[np.ndarray]] = []
     for layer, (weight, bias) in enumerate(zip(kernels.values(), biases, strict=True)):
-        whole = torch.cat([bias.unsqueeze(2), weight], dim=2).cpu()
+        whole = torch.cat([cohort.weights(bias).unsqueeze(2), weight], dim=2).cpu()
         network, unit, place = whole.nonzero(as_tuple=True)
         own = (network, torch.full_like(unit, layer), unit, place - 1, whole[network, unit, place])
         edges.append([each.numpy() for each in own])
@@ -179,6 +191,13 @@ def _kept_columns(cohort: Cohort) -> list[dict[str, Any]]:
         mine = order[bounds[number] : bounds[number + 1]]
         row |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
     return rows
+
+
+def _loses_weights(spec: NetworkSpec) -> bool:
+    """Whether single weights go, not units."""
+    if spec.compression is not None:
+        return not spec.compression.removes_units
+    return not isinstance(spec.sparsity, Units)
 
 
 def _pruning_columns(cohort: Cohort, dataset: Dataset, validation: Tensor, spec: NetworkSpec) -> list[dict[str, Any]]:

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from raydensity import published_weights
 from raydensity.models import initial_biases, is_prunable
+from raydensity.models.mlp import embedded, narrow_shapes
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
 from raydensity.spec import InitializerName, NetworkSpec
+from raydensity.spec.sparsity import Units
 
 # Deviation of a standard normal cut at two deviations: Keras and JAX divide by it to keep the variance.
 TRUNCATED_DEVIATION = 0.87962566103423978
@@ -99,10 +101,12 @@ def starting_parameters(
     """The parameters that a network starts from, on the CPU: drawn, or those in `published` that its spec names."""
     if spec.initial_weights:
         return published_weights.fitted(published[spec.initial_weights], shapes)
-    return initial_parameters(
-        shapes,
+    own = narrow_shapes(shapes, spec.sparsity.kept) if isinstance(spec.sparsity, Units) else shapes
+    drawn = initial_parameters(
+        own,
         spec.initializer,
         spec.init_seed,
         factor=spec.initializer_factor,
         biases=initial_biases(spec.architecture),
     )
+    return drawn if own is shapes else embedded(drawn, shapes)

@@ -53,7 +53,7 @@ def measured_columns(
         everything = torch.arange(dataset.description.test_size, device=device).expand(cohort.size, -1)
         tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
         for row, loss, accuracy in zip(rows, tested.loss.tolist(), tested.accuracy.tolist(), strict=True):
-            row |= {"test_loss": loss, "test_accuracy": accuracy}
+            row |= {"test_loss": loss, "test_accuracy": None if dataset.description.regression else accuracy}
     if "correctness" in wanted:
         answers = right_answers(cohort, dataset, validation, preprocessing).cpu().numpy()
         for row, own in zip(rows, answers, strict=True):

@@ -20,6 +20,7 @@ from raydensity.models.positions import ran
 from raydensity.spec import AnyDataset, Architecture, NetworkSpec
 
 COVARIANCE = {"redundancy", "correlation"}
+OF_CLASSES = {"activations", "correctness", "prunability", "prunability_by_position", "narrowing"}
 WAYS = {"prunability": False, "prunability_by_position": True}  # whether positions of feature maps are units
 EIGENVALUE_FLOPS = 3  # for each unit to the third: rough
 NARROWING_NUMBERS = 2**28  # of the images that narrow networks are made and judged by, at most: 1 GiB each
@@ -72,6 +73,8 @@ def check(spec: NetworkSpec) -> None:
     known = data.describe(spec.dataset)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
+    if known.regression and (asked := OF_CLASSES.intersection(spec.measures)):
+        raise ValueError(f"measures: {', '.join(sorted(asked))} need classes, and {known.name} is a regression")
     there = _there(known)
     if not COVARIANCE.isdisjoint(spec.measures) and spec.measured_images == 1:
         raise ValueError("measured_images: covariances need two images or more (0: all)")

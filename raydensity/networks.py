@@ -50,7 +50,7 @@ def prepared(spec: NetworkSpec, *, device: str, data_root: Path | None) -> Datas
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     data.check_preprocessing(data.describe(spec.dataset), spec.preprocessing, augmentation=spec.augmentation)
-    dataset = data.load(spec.dataset, data_root=data_root, device=device)
+    dataset = data.load(spec.dataset, data_root=data_root, device=device, data_seed=spec.data_seed)
     return data.with_random_labels(dataset, spec.data_seed) if spec.random_labels else dataset
 
 
@@ -67,9 +67,10 @@ def trained_cohort(
     cohort = Cohort(
         specs, input_shape=description.input_shape, classes=description.logits, device=device, published=published
     )
-    masks = [one.masks for one in progress if one.masks is not None]
-    if masks:
-        cohort.set_masks({name: torch.stack([each[name] for each in masks]) for name in masks[0]})
+    if any(one.masks is not None for one in progress):
+        whole = {name: torch.ones(shape, dtype=torch.bool, device=device) for name, shape in cohort.shapes.items()}
+        masks = [one.masks or whole for one in progress]
+        cohort.set_masks({name: torch.stack([each[name] for each in masks]) for name in whole})
     for index, one in enumerate(progress):
         assert one.kept is not None
         cohort.load(index, one.kept)

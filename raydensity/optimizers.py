@@ -29,14 +29,18 @@ class StackedOptimizer:
         self.rule = specs[0].training.optimizer
         self.learning_rates = [spec.training.optimizer.learning_rate for spec in specs]
         self.factors = [1.0] * len(specs)
-        plain = isinstance(self.rule, SGD) and not self.rule.momentum and not self.rule.weight_decay
-        sparse = specs[0].sparsity is not None
-        # Gradient and step are then one product.
-        self.descends = cohort.written_out and not cohort.shallow and plain and not sparse
+        self.sparse = specs[0].sparsity is not None
         self.decayed = decayed(cohort, specs[0].training)
         self.initial = initial_slots(self.rule)
         self.slots: dict[str, State] = {name: self._slot(value) for name, value in self.initial.items()}
         self._spread_learning_rates()
+
+    @property
+    def descends(self) -> bool:
+        """Whether gradient and step are one product."""
+        plain = isinstance(self.rule, SGD) and not self.rule.momentum and not self.rule.weight_decay
+        cohort, whole = self.cohort, not self.sparse and self.cohort.masks is None
+        return cohort.written_out and not cohort.shallow and plain and whole
 
     def _slot(self, value: float) -> State:
         return {

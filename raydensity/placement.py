@@ -237,7 +237,7 @@ def _mean_weights(spec: NetworkSpec, total: int) -> float:
         parts = range(sparsity.cycles)
         shares = ((sparsity.nonzeros / total) ** (cycle / (sparsity.cycles - 1)) for cycle in parts)
         return total * sum(shares) / sparsity.cycles
-    return sparsity.nonzeros
+    return sparsity.nonzeros if isinstance(sparsity, Method) else total
 
 
 def pruning_points(spec: NetworkSpec, weights: int) -> float:

@@ -16,6 +16,7 @@ RECORD_VERSION = 2
 FACTORS = pa.schema(
     [
         ("dataset", pa.string()),
+        ("task", pa.string()),  # classification or regression; null in records from before there were both
         ("noise", pa.float64()),  # 0 where the data set has none
         ("samples", pa.int64()),  # 0 where the data set has one size
         ("inputs", pa.int64()),  # 0 where the data set has one shape
@@ -55,6 +56,12 @@ FACTORS = pa.schema(
         ("shuffled", pa.bool_()),
         ("distribution", pa.string()),
         ("rewind_epoch", pa.int64()),
+        ("compression", pa.string()),  # what was removed after training by; empty where nothing was
+        ("criterion", pa.string()),
+        ("level", pa.float64()),
+        ("compensation", pa.string()),
+        ("refinement", pa.float64()),  # share of the epochs that the network trained again
+        ("scored_on", pa.string()),
         ("measured_images", pa.int64()),  # that units are measured on; 0: all
         ("init_seed", pa.int64()),
         ("data_seed", pa.int64()),
@@ -131,17 +138,27 @@ NARROWING = pa.struct(
 
 RESULTS = pa.schema(
     [
-        ("status", pa.string()),  # "finished" or "diverged" (a loss was not finite)
+        # "finished", "diverged" (a loss was not finite), or "emptied" (its compression left a layer without units).
+        ("status", pa.string()),
         # The target was reached, the validation loss had its minimum before the last epoch, the accuracy was perfect or
         # had not improved for as long as the rule waits, or the rule asks for all epochs; false: epochs ran out.
         ("converged", pa.bool_()),
-        ("epochs", pa.int64()),  # epochs trained
+        ("epochs", pa.int64()),  # epochs trained; those of the refinement where there is one, here and in the curves
         ("stopped_epoch", pa.int64()),  # epoch whose weights were kept, pruned and measured (1 is the first)
         ("parameters", pa.int64()),  # true count of all trainable numbers
         ("weights", pa.int64()),  # true count of prunable weights (kernels, no biases, no batch norm)
         ("weights_kept", pa.int64()),  # weights that are not zero, of those; all where the network is not sparse
         ("weights_in_mask", pa.int64()),  # weights that a sparse network's mask keeps: some may be zero all the same
         ("nonzeros", pa.int64()),  # weights and biases that are not zero
+        # Where something was removed: parameters that are left (of single weights, those that are not zero), units that
+        # are left by hidden layer, and what the network answered before it was trained again.
+        ("parameters_after", pa.int64()),
+        ("units_left", pa.list_(pa.int64())),
+        ("original_id", pa.string()),  # the network before its compression
+        ("removed_validation_loss", pa.float64()),
+        ("removed_validation_accuracy", pa.float64()),
+        ("removed_test_loss", pa.float64()),
+        ("removed_test_accuracy", pa.float64()),
         ("connected_nonzeros", pa.int64()),  # those on a path from an input to an output, and the outputs' biases
         ("disconnected_units", pa.list_(pa.int64())),  # by hidden layer: with weights, yet on no such path
         ("table1_count", pa.int64()),  # the density paper's way of counting (its Table 1); 0 where it has none

@@ -9,6 +9,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -36,6 +37,16 @@ CHECKPOINT_SHARE = 0.05  # of the time that saving may take: large cohorts are s
 COMPILED_STEPS = 128  # in one go, between which the caller can act
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a network goes on that has been trained and compressed: parameters and masks by name, in the exact shapes
+    of the whole network, and for how many epochs."""
+
+    parameters: State
+    masks: State
+    epochs: int
+
+
 def train(
     specs: Sequence[NetworkSpec],
     dataset: Dataset,
@@ -45,13 +56,15 @@ def train(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
     published: Mapping[str, Weights] | None = None,
+    starts: Sequence[Start] | None = None,
 ) -> list[Progress]:
     """Train the networks of one cohort to their stopping rules: one finished Progress each, in the order of `specs`.
 
     With a checkpoint folder a network that is done before others is saved at once, those others about every
     `checkpoint_seconds` (0: each step), less often where that would take more than CHECKPOINT_SHARE of the time; a
     later call goes on from there, in whatever packing, to bit-identical results. `on_epoch` gets the epoch and how many
-    networks are done. `published` has the weights that specs name by digest.
+    networks are done. `published` has the weights that specs name by digest. With `starts`, one a spec, networks go on
+    from there, with an optimiser that starts anew and with other batches.
     """
     progress = [
         checkpoints.load(checkpoint_folder, spec.id, device) if checkpoint_folder else Progress() for spec in specs
@@ -61,7 +74,7 @@ def train(
         if not one.done:
             behind[one.epoch, one.step].append(index)
     for members in behind.values():
-        settings = device, checkpoint_folder, checkpoint_seconds, on_epoch, published
+        settings = device, checkpoint_folder, checkpoint_seconds, on_epoch, published, starts
         _Run(specs, dataset, progress, members, *settings).train()
     return progress
 
@@ -80,6 +93,7 @@ class _Run:
         checkpoint_seconds: float,
         on_epoch: Callable[[int, int], None],
         published: Mapping[str, Weights] | None,
+        starts: Sequence[Start] | None,
     ) -> None:
         self.specs, self.dataset, self.progress, self.members = specs, dataset, progress, list(members)
         self.checkpoint_folder, self.checkpoint_seconds, self.on_epoch = checkpoint_folder, checkpoint_seconds, on_epoch
@@ -89,6 +103,9 @@ class _Run:
         self.losses = torch.tensor([progress[i].loss_sum for i in members], dtype=torch.float64, device=device)
         self.correct = torch.tensor([progress[i].correct_sum for i in members], device=device)
         self.saved, self.interval = time.monotonic(), checkpoint_seconds
+        # Epochs of each network, and those before the first: their batches have been seen.
+        self.epochs = [start.epochs for start in starts] if starts else [spec.total_epochs for spec in specs]
+        self.before = specs[0].total_epochs if starts else 0
         description = dataset.description
         own = [specs[index] for index in members]
         self.cohort = Cohort(
@@ -101,11 +118,13 @@ class _Run:
         self.optimizer = StackedOptimizer(self.cohort, own)
         self.steps = description.fitted_size // self.training.batch_size
         self.method = during_training(own, self.optimizer, steps=self.steps * self.training.max_epochs)
-        self._make_sparse(own, [progress[index] for index in members], published or {})
+        self._make_sparse(own, [progress[index] for index in members], published or {}, starts)
         for row, index in enumerate(members):
             one = progress[index]
             if one.current is not None:
                 self.cohort.load(row, one.current)
+            elif starts:
+                self.cohort.load(row, starts[index].parameters)
             if one.slots is not None:  # an optimiser without slots stores none
                 self.optimizer.load(row, one.slots)
             if one.rewind is not None:
@@ -116,13 +135,20 @@ class _Run:
         self.validation_indices = {index: parts[specs[index].data_seed][1] for index in members}
 
     def _make_sparse(
-        self, specs: Sequence[NetworkSpec], progress: Sequence[Progress], published: Mapping[str, Weights]
+        self,
+        specs: Sequence[NetworkSpec],
+        progress: Sequence[Progress],
+        published: Mapping[str, Weights],
+        starts: Sequence[Start] | None,
     ) -> None:
         """Set the masks that the networks had when they were saved, or those that they start with."""
         masks: State | None = None
         saved = [one.masks for one in progress if one.masks is not None]
         if saved:
             masks = {name: torch.stack([each[name] for each in saved]) for name in saved[0]}
+        elif starts:
+            given = [starts[index].masks for index in self.members]
+            masks = {name: torch.stack([each[name] for each in given]) for name in given[0]}
         elif not self.epoch and not self.step:
             masks = initial_masks(specs, self.dataset, device=self.cohort.device, published=published)
         for one in progress:
@@ -131,21 +157,27 @@ class _Run:
             self.cohort.set_masks(masks)
 
     def train(self) -> None:
-        total = self.specs[0].total_epochs
-        while self.members and self.epoch < total:
+        while self.members:
             self._start_epoch()
             train_loss, train_accuracy = self._train_epoch()
             cycle, _ = self.specs[0].place(self.epoch)
             if self.method and cycle > self.specs[0].place(self.epoch - 1)[0]:
                 self.method.end_of_cycle(cycle)
             curves = [train_loss, train_accuracy]
-            if self.epoch == total or not isinstance(self.training.stopping, LastEpoch):
+            if self._is_last() or not isinstance(self.training.stopping, LastEpoch):
                 curves += [*evaluate(self.cohort, self.dataset, self._validation(), self.preprocessing)]
+            names = list(checkpoints.CURVES[: len(curves)])
+            if self.dataset.description.regression:  # which is neither right nor wrong
+                names, curves = names[::2], curves[::2]
             rows = torch.stack(curves, dim=1).tolist()
             for row, (index, values) in enumerate(zip(self.members, rows, strict=True)):
-                self._judge(row, self.progress[index], dict(zip(checkpoints.CURVES, values, strict=False)))
+                self._judge(row, index, dict(zip(names, values, strict=True)))
             self._settle()
             self.on_epoch(self.epoch, sum(one.done for one in self.progress))
+
+    def _is_last(self) -> bool:
+        """Whether the epoch is the last one of any network: what is done is dropped after it."""
+        return any(self.epoch == self.epochs[index] for index in self.members)
 
     def _validation(self) -> Tensor:
         """Indices of each network's validation images [N, V], the same memory where all networks share them."""
@@ -154,9 +186,10 @@ class _Run:
     def _start_epoch(self) -> None:
         """Learning rates of the epoch that begins or goes on; the point to rewind to, where it is one."""
         _, epoch = self.specs[0].place(self.epoch)
-        self.optimizer.schedule(
-            [factor(self.specs[index].training.schedule, epoch, self.training.max_epochs) for index in self.members]
-        )
+        total = self.training.max_epochs
+        lengths = [min(total, self.epochs[index]) for index in self.members]
+        schedules = [self.specs[index].training.schedule for index in self.members]
+        self.optimizer.schedule([factor(own, epoch, length) for own, length in zip(schedules, lengths, strict=True)])
         sparsity = self.specs[0].sparsity
         if isinstance(sparsity, LTH) and self.epoch == sparsity.rewind_epoch and not self.step:
             self.cohort.mark_rewind_point()
@@ -172,11 +205,11 @@ class _Run:
         for index in self.members:
             spec, own = self.specs[index], self.train_indices[index]
             if (spec.order_seed, spec.data_seed) not in orders:
-                source = generator(spec.order_seed, "order", self.epoch + 1)
+                source = generator(spec.order_seed, "order", self.before + self.epoch + 1)
                 order = own[torch.randperm(len(own), generator=source).to(own.device)]
                 orders[spec.order_seed, spec.data_seed] = order[: len(own) // size * size].view(-1, size)
                 if spec.augmentation:
-                    drawn = draw(spec.order_seed, self.epoch + 1, self.steps * size)
+                    drawn = draw(spec.order_seed, self.before + self.epoch + 1, self.steps * size)
                     draws.append(drawn.view(self.steps, size, DRAWS).to(own.device))
         self.draws = torch.stack(draws) if draws else None
         number = {key: place for place, key in enumerate(orders)}
@@ -240,21 +273,28 @@ class _Run:
         drawn = dropout.factors(
             self.cohort.model.dropped,
             seeds,
-            epoch=self.epoch + 1,
+            epoch=self.before + self.epoch + 1,
             step=self.step,
             batch_size=self.training.batch_size,
         )
         return {layer: factors.to(self.cohort.device) for layer, factors in drawn.items()}
 
-    def _judge(self, row: int, one: Progress, values: dict[str, float]) -> None:
+    def _judge(self, row: int, index: int, values: dict[str, float]) -> None:
         """Add an epoch to one network's curves and decide whether it is done, and which weights it keeps."""
+        one, last = self.progress[index], self.epoch == self.epochs[index]
+        if isinstance(self.training.stopping, LastEpoch) and not last:  # another's last epoch tells nothing of this one
+            values = {name: value for name, value in values.items() if name.startswith("train")}
         for name in checkpoints.CURVES:
             one.curves[name].append(values.get(name))  # what was not evaluated stays empty
         one.epoch, one.step = self.epoch, 0
         if not all(math.isfinite(value) for value in values.values()):
             one.done, one.diverged, one.converged, one.kept, one.kept_epoch = True, True, False, None, 0
             return
-        verdict = judge(self.training.stopping, one.curves, last=self.epoch == self.specs[0].total_epochs)
+        settled = 0 if self.before else self.specs[index].settled_epoch
+        if self.epoch <= settled:
+            return
+        curves = {name: curve[settled:] for name, curve in one.curves.items()}
+        verdict = judge(self.training.stopping, curves, last=last)
         one.done, one.converged = verdict.done, verdict.converged
         if verdict.keeps:
             one.kept, one.kept_epoch = self.cohort.state(row), self.epoch

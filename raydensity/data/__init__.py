@@ -5,7 +5,8 @@
     inputs = data.normalize(dataset, dataset.train_images[training[:32]], "unit")
 
 Files are looked for in `data_root`, else in the folder that RAYDENSITY_DATA names; both are only read. Where neither is
-given they are downloaded, once, into `data` under the current folder. Photographs (`ImageFolder`) have to be put there.
+given they are downloaded, once, into `data` under the current folder. Photographs (`ImageFolder`) and tables (`Table`)
+have to be put there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from raydensity.data import image_folder, spiral, teacher
+from raydensity.data import image_folder, spiral, table, teacher
 from raydensity.data.augmentation import augment
 from raydensity.data.cifar10 import CIFAR10, CIFAR10_FILE_ORDER
 from raydensity.data.dataset import Arrays, Dataset, Description, Source, split
@@ -26,7 +27,7 @@ from raydensity.data.mnist import MNIST
 from raydensity.data.preprocessing import as_seen, check_preprocessing, normalize
 from raydensity.data.random_labels import with_random_labels
 from raydensity.memory import machine_memory
-from raydensity.spec import AnyDataset, Spiral, Teacher
+from raydensity.spec import AnyDataset, Spiral, Table, Teacher
 
 __all__ = [
     "DATASETS",
@@ -81,14 +82,20 @@ def check(name: AnyDataset, data_root: Path | None = None, *, download: bool = T
             raise
 
 
-def load(name: AnyDataset, *, data_root: Path | None = None, device: torch.device | str = "cpu") -> Dataset:
-    """A data set with all tensors on `device`. Loaded once per process, folder and device. Raises as `check` does."""
-    return _load(name, resolve_root(data_root), not _named(data_root), torch.device(device))
+def load(
+    name: AnyDataset, *, data_root: Path | None = None, device: torch.device | str = "cpu", data_seed: int = 0
+) -> Dataset:
+    """A data set with all tensors on `device`. Loaded once per process, folder and device. Raises as `check` does.
+
+    Tables are what the training rows of `data_seed` make of them; other data are the same for all.
+    """
+    data_seed = data_seed if isinstance(name, Table) else 0
+    return _load(name, resolve_root(data_root), not _named(data_root), torch.device(device), data_seed)
 
 
 @cache
-def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device) -> Dataset:
-    source = _source(name)
+def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device, data_seed: int) -> Dataset:
+    source = _source(name, data_seed)
     _check_memory(source.description)
     arrays = _read(source, root, may_download=may_download)
     return Dataset(
@@ -125,7 +132,9 @@ def _named(data_root: Path | None) -> bool:
     return data_root is not None or bool(os.environ.get("RAYDENSITY_DATA"))
 
 
-def _source(name: AnyDataset) -> Source:
+def _source(name: AnyDataset, data_seed: int = 0) -> Source:
+    if isinstance(name, Table):
+        return table.source(name, data_seed)
     if isinstance(name, Spiral):
         return spiral.source(name)
     if isinstance(name, Teacher):

@@ -26,7 +26,8 @@ class Description:
     `train_size` counts the training file, validation images included; with a `validation_size` of 0 nothing is held
     out, and validation is done on the training set itself. Those held out are `drawn` by the data seed, or the `last`
     ones of the file. `scale` is the largest pixel value, which preprocessing maps to 1; data that are no `pixels` are
-    float32, and taken as they are. A `binary` question is answered by one logit.
+    float32, and taken as they are. A `binary` question is answered by one logit, a `regression`, which has no classes,
+    by one number.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Description:
     pixels: bool = True
     scale: int = 255
     binary: bool = False
+    regression: bool = False
 
     @property
     def logits(self) -> int:
         """How many numbers a network answers with."""
-        return 1 if self.binary else self.classes
+        return 1 if self.binary or self.regression else self.classes
 
     @property
     def fitted_size(self) -> int:
@@ -62,9 +64,10 @@ class Description:
 
 
 class Arrays(NamedTuple):
-    """Training and test part in the order of the data file: images [n, ...], int64 labels [n].
+    """Training and test part in the order of the data file: images [n, ...], labels [n].
 
-    Images are uint8 [n, C, H, W], or float32 of any shape, which are then taken as they are.
+    Images are uint8 [n, C, H, W], or float32 of any shape, which are then taken as they are. Labels are int64, or
+    float32 in a regression.
     """
 
     train_images: Tensor

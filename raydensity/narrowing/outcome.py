@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from raydensity.losses import answers
+from raydensity.losses import is_right
 from raydensity.measures.chunks import in_chunks
 from raydensity.models.chain import Chain
 from raydensity.narrowing.difference import of_logits
@@ -62,7 +62,7 @@ def _logits(network: Chain, parts: tuple[Tensor, ...]) -> Tensor:
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:
-    return (answers(logits) == labels).double().mean().item()
+    return is_right(logits, labels).double().mean().item()
 
 
 def _units(network: Chain, image: Tensor) -> int:

@@ -12,13 +12,13 @@ from raydensity import models
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.evaluation import gather
-from raydensity.losses import cross_entropy
+from raydensity.losses import example_losses
 from raydensity.models.counts import parameter_count
 from raydensity.pruning import masks
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator, sampler
 from raydensity.spec import NetworkSpec
-from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr
+from raydensity.spec.sparsity import GMP, LTH, AtInitialization, Explicit, Method, ProsPr, Units
 from raydensity.stack import State
 
 PART = 256  # networks whose scores are computed at a time, at most
@@ -74,7 +74,7 @@ class Start:
     def losses(self, parameters: State, images: Tensor, labels: Tensor, *, temperature: float = 1.0) -> Tensor:
         """Sum of the networks' mean losses: each network's gradient is then its own."""
         logits = self.cohort.differentiable_logits(parameters, images) / temperature
-        return cross_entropy(logits, labels).mean(1).sum()
+        return example_losses(logits, labels).mean(1).sum()
 
     def stacked(self, kernels: State, *, fill: float = 1.0) -> State:
         """Kernels' tensors [N, ...] as float tensors stacked like the parameters, `fill` in all others."""
@@ -138,6 +138,9 @@ def _masks(start: Start) -> State:
     if isinstance(method, Explicit):
         rows = [spec.sparsity.rows for spec in start.specs if isinstance(spec.sparsity, Explicit)]
         return masks.with_biases(start.cohort, masks.explicit(start.cohort, rows))
+    if isinstance(method, Units):
+        kept = [spec.sparsity.kept for spec in start.specs if isinstance(spec.sparsity, Units)]
+        return masks.of_units(start.cohort, kept)
     assert isinstance(method, Method)
     kernels = AT_INITIALIZATION[method.name](start, method)
     if isinstance(method, AtInitialization) and method.shuffled:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from raydensity.cohort import Cohort
-from raydensity.models.mlp import DenseNetwork
+from raydensity.models.mlp import DenseNetwork, embedded, narrow_shapes
 from raydensity.stack import State
 
 
@@ -28,6 +28,16 @@ def with_biases(cohort: Cohort, kernels: State) -> State:
         if name not in masks:
             masks[name] = torch.ones(cohort.size, *shape, dtype=torch.bool, device=cohort.device)
     return {name: masks[name] for name in cohort.shapes}
+
+
+def of_units(cohort: Cohort, kept: Sequence[Sequence[int]]) -> State:
+    """Masks of all parameters, [N, ...] by name, of dense networks that have only the first units of each layer."""
+    each = []
+    for own in kept:
+        narrow = narrow_shapes(cohort.shapes, own)
+        ones = {name: torch.ones(shape, dtype=torch.bool, device=cohort.device) for name, shape in narrow.items()}
+        each.append(embedded(ones, cohort.shapes))
+    return {name: torch.stack([masks[name] for masks in each]) for name in cohort.shapes}
 
 
 def spare_biases(cohort: Cohort, masks: State) -> None:

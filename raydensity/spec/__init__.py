@@ -11,7 +11,8 @@ from raydensity.spec.architectures import (
     ResNet18,
     ResNet56,
 )
-from raydensity.spec.datasets import AnyDataset, ImageFolder, Spiral, Teacher
+from raydensity.spec.compression import Compression
+from raydensity.spec.datasets import AnyDataset, ImageFolder, Spiral, Table, Teacher
 from raydensity.spec.network import (
     ADDED_LATER,
     SCHEMA_VERSION,
@@ -50,6 +51,7 @@ __all__ = [
     "AnyDataset",
     "Architecture",
     "BestAccuracy",
+    "Compression",
     "Constant",
     "Conv2",
     "Cosine",
@@ -76,6 +78,7 @@ __all__ = [
     "Schedule",
     "Spiral",
     "StoppingRule",
+    "Table",
     "Teacher",
     "Training",
     "ValidationMinimum",

@@ -55,5 +55,29 @@ class ImageFolder(Frozen):
     validation: int = Field(default=10_000, ge=1)
 
 
-DatasetWithOptions = Annotated[Spiral | Teacher | ImageFolder, Field(discriminator="name")]
+class Table(Frozen):
+    """A table with one column to be answered from the others (ODF2NNA; specification c.2).
+
+    `source` is a CSV or Parquet file under the data root, or `scikit-learn/NAME`; `title` is what it is called. Columns
+    of text are `categorical`, and those that are named so; `dropped` ones are left out. A `test_source` has the test
+    rows; without it a part is held out. Counts and digest (of the files' bytes) are those that `data.table.examine`
+    finds, and are compared with what is there; `inputs` are what the columns become, `classes` is 0 for a regression.
+    """
+
+    name: Literal["table"] = "table"
+    title: str
+    source: str
+    test_source: str = ""
+    target: str
+    task: Literal["classification", "regression"]
+    dropped: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    rows: int = Field(ge=1)
+    test_rows: int = Field(default=0, ge=0)
+    inputs: int = Field(ge=1)
+    classes: int = Field(ge=0)
+    digest: str
+
+
+DatasetWithOptions = Annotated[Spiral | Teacher | ImageFolder | Table, Field(discriminator="name")]
 AnyDataset = str | DatasetWithOptions

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -15,11 +16,12 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from raydensity.spec.architectures import MLP, Architecture, InceptionV3
-from raydensity.spec.datasets import AnyDataset, Teacher
+from raydensity.spec.compression import Compression
+from raydensity.spec.datasets import AnyDataset, Table, Teacher
 from raydensity.spec.frozen import Frozen, Seed
 from raydensity.spec.pruning import MagnitudePruning, Pruning
-from raydensity.spec.sparsity import LTH, Explicit, Method, Sparsity
-from raydensity.spec.training import BestAccuracy, LastEpoch, LossTarget, Training
+from raydensity.spec.sparsity import GMP, LTH, Explicit, Method, RigL, Sparsity, Units
+from raydensity.spec.training import BestAccuracy, LastEpoch, LossTarget, Training, ValidationMinimum
 
 SCHEMA_VERSION = 1
 
@@ -34,6 +36,7 @@ ADDED_LATER: dict[tuple[str, ...], Any] = {
     ("random_labels",): False,
     ("initializer_factor",): 1.0,
     ("measured_images",): 0,
+    ("compression",): None,
 }
 
 InitializerName = Literal[
@@ -72,7 +75,8 @@ class NetworkSpec(Frozen):
     `initializer_factor` multiplies the kernels that are drawn.
     `initial_weights` is the digest of published weights (`published_weights.digest`) that the network starts from, in
     place of drawn ones; a narrower network takes the first units. `sparsity` is how it becomes sparse, before or during
-    training; `pruning` what is removed afterwards, to measure by. Units are ablated and their covariances taken on the
+    training; `compression` what is removed after it, for the network to train again; `pruning` what is removed in the
+    end, to measure by. Units are ablated and their covariances taken on the
     first `measured_images` test images; 0 stands for all.
     `init_seed` draws the weights, `data_seed` the validation split, `order_seed` the batches, `prune_seed` random
     pruning; each feeds its own generator.
@@ -88,6 +92,7 @@ class NetworkSpec(Frozen):
     initial_weights: str = ""
     sparsity: Sparsity | None = None
     training: Training
+    compression: Compression | None = None
     pruning: Pruning = MagnitudePruning()
     measures: tuple[MeasureName, ...] = ("overlap", "activations", "correctness")
     measured_images: int = Field(default=0, ge=0)
@@ -98,17 +103,41 @@ class NetworkSpec(Frozen):
 
     @model_validator(mode="after")
     def _combination(self) -> NetworkSpec:
-        if self.sparsity is not None and not isinstance(self.training.stopping, LastEpoch):
-            raise ValueError("a network that becomes sparse trains all its epochs: its stopping rule is last_epoch")
-        if isinstance(self.sparsity, Explicit) and not isinstance(self.architecture, MLP):
-            raise ValueError("an explicit mask is that of a dense network: the architecture must be an mlp")
-        if isinstance(self.sparsity, LTH) and self.sparsity.rewind_epoch >= self.training.max_epochs:
-            raise ValueError(f"rewind_epoch must be below max_epochs, {self.training.max_epochs}")
-        if self.sparsity is not None and isinstance(self.architecture, InceptionV3):
-            raise ValueError("an inception_v3 does not become sparse: its auxiliary head has no part in the loss")
+        if self.sparsity is not None:
+            self._check_sparsity()
+        if self.compression is not None:
+            self._check_compression()
+        if self.is_regression and (isinstance(self.training.stopping, BestAccuracy) or self.random_labels):
+            raise ValueError("a regression has neither accuracy nor labels: no best_accuracy, no random_labels")
         if self.augmentation and self.preprocessing not in ("crop_28", "per_image"):
             raise ValueError("augmentation goes with the preprocessing crop_28 or per_image")
         return self
+
+    def _check_sparsity(self) -> None:
+        sparsity, stopping, architecture = self.sparsity, self.training.stopping, self.architecture
+        if not isinstance(stopping, LastEpoch if isinstance(sparsity, GMP) else LastEpoch | ValidationMinimum):
+            raise ValueError(
+                "a network that becomes sparse trains all its epochs: its stopping rule is last_epoch, or, but with "
+                "gmp, validation_minimum"
+            )
+        if isinstance(sparsity, Explicit | Units) and not isinstance(architecture, MLP):
+            raise ValueError("an explicit mask is that of a dense network: the architecture must be an mlp")
+        if isinstance(sparsity, Units) and len(sparsity.kept) != len(getattr(architecture, "hidden", ())):
+            raise ValueError("sparsity.kept: as many numbers as there are hidden layers")
+        if isinstance(sparsity, LTH) and sparsity.rewind_epoch >= self.training.max_epochs:
+            raise ValueError(f"rewind_epoch must be below max_epochs, {self.training.max_epochs}")
+        if isinstance(architecture, InceptionV3):
+            raise ValueError("an inception_v3 does not become sparse: its auxiliary head has no part in the loss")
+
+    def _check_compression(self) -> None:
+        if not isinstance(self.architecture, MLP):
+            raise ValueError("compression is of dense networks: the architecture must be an mlp")
+        if not isinstance(self.training.stopping, LastEpoch | ValidationMinimum):
+            raise ValueError(
+                "a refinement takes a share of all epochs: the stopping rule is last_epoch or validation_minimum"
+            )
+        if self.sparsity is not None:
+            raise ValueError("compression is of networks that are whole: leave out sparsity")
 
     @cached_property
     def id(self) -> str:
@@ -124,13 +153,13 @@ class NetworkSpec(Frozen):
         shared = _hashed(self.model_dump(mode="json"))
         for field in ("init_seed", "order_seed", "prune_seed", "initializer"):
             del shared[field]
-        if not self.random_labels:  # then its networks share the labels
+        if not self.random_labels and not isinstance(self.dataset, Table):  # else its networks share the data
             del shared["data_seed"]
-        for field in ("initial_weights", "initializer_factor"):
+        for field in ("initial_weights", "initializer_factor", "compression"):
             shared.pop(field, None)
         shared["training"].pop("schedule", None)
         del shared["training"]["optimizer"]["learning_rate"]
-        for field in ("nonzeros", "rows"):
+        for field in ("nonzeros", "rows", "kept"):
             shared.get("sparsity", {}).pop(field, None)
         return content_hash({"schema": SCHEMA_VERSION, **shared})
 
@@ -142,12 +171,35 @@ class NetworkSpec(Frozen):
         return copied
 
     @property
+    def is_regression(self) -> bool:
+        """Whether the networks answer with a number."""
+        return isinstance(self.dataset, Table) and self.dataset.task == "regression"
+
+    @property
+    def original(self) -> NetworkSpec:
+        """The network before its compression."""
+        return self.model_copy(update={"compression": None}) if self.compression else self
+
+    @property
     def total_epochs(self) -> int:
-        """Epochs over all cycles of training."""
+        """Epochs over all cycles of training; without those of a refinement."""
         epochs = self.training.max_epochs
         if isinstance(self.sparsity, LTH):
             epochs += (self.sparsity.cycles - 1) * (self.training.max_epochs - self.sparsity.rewind_epoch)
         return epochs
+
+    @property
+    def refinement_epochs(self) -> int:
+        return self.compression.epochs(self.training.max_epochs) if self.compression else 0
+
+    @property
+    def settled_epoch(self) -> int:
+        """After how many epochs it is decided which weights the network has: only then its weights may be kept."""
+        if isinstance(self.sparsity, LTH):
+            return self.total_epochs - (self.training.max_epochs - self.sparsity.rewind_epoch)
+        if isinstance(self.sparsity, RigL):
+            return min(math.ceil(self.sparsity.end * self.training.max_epochs), self.training.max_epochs - 1)
+        return 0
 
     def place(self, epoch: int) -> tuple[int, int]:
         """After `epoch` epochs in all: how many cycles of training are done, and how many epochs of the next one.
@@ -164,9 +216,11 @@ class NetworkSpec(Frozen):
     def factors(self) -> dict[str, str | int | float | bool]:
         """The spec as one flat row, the columns that tables and tracking use."""
         training, architecture, dataset, sparsity = self.training, self.architecture, self.dataset, self.sparsity
+        compression = self.compression
         stopping, optimizer = training.stopping, training.optimizer
         return {
-            "dataset": dataset if isinstance(dataset, str) else dataset.name,
+            "dataset": _title(dataset),
+            "task": "regression" if self.is_regression else "classification",
             "noise": getattr(dataset, "noise", 0.0),
             "samples": getattr(dataset, "samples", 0),
             "inputs": getattr(dataset, "inputs", 0),
@@ -206,6 +260,12 @@ class NetworkSpec(Frozen):
             "shuffled": getattr(sparsity, "shuffled", False),
             "distribution": getattr(sparsity, "distribution", ""),
             "rewind_epoch": getattr(sparsity, "rewind_epoch", 0),
+            "compression": compression.method if compression else "",
+            "criterion": compression.criterion if compression else "",
+            "level": compression.level if compression else 0.0,
+            "compensation": compression.compensation if compression else "",
+            "refinement": compression.refinement if compression else 0.0,
+            "scored_on": compression.scored_on if compression else "",
             "measured_images": self.measured_images,
             "init_seed": self.init_seed,
             "data_seed": self.data_seed,
@@ -223,6 +283,12 @@ def _hashed(assignment: dict[str, Any]) -> dict[str, Any]:
         if part[path[-1]] == value:
             del part[path[-1]]
     return assignment
+
+
+def _title(dataset: AnyDataset) -> str:
+    if isinstance(dataset, str):
+        return dataset
+    return dataset.title if isinstance(dataset, Table) else dataset.name
 
 
 def content_hash(value: Any) -> str:

@@ -45,6 +45,16 @@ class Explicit(Frozen):
         return "x".join(str(len(layer)) for layer in self.rows[:-1])
 
 
+class Units(Frozen):
+    """The first `kept` units of each hidden layer of a dense network, which start as those of a network without others.
+
+    A narrower network in the room of a wider one: networks of many shapes can then train together.
+    """
+
+    name: Literal["units"] = "units"
+    kept: tuple[Count, ...]
+
+
 class Random(AtInitialization):
     """Weights kept at random, over the whole network or by a share of each layer; a control.
 
@@ -151,5 +161,5 @@ class RigL(Method):
 
 
 AnyMethod = Random | SNIP | GraSP | SynFlow | IterSNIP | FORCE | ProsPr | GMP | LTH | RigL
-Sparsity = Annotated[Explicit | AnyMethod, Field(discriminator="name")]
+Sparsity = Annotated[Explicit | Units | AnyMethod, Field(discriminator="name")]
 METHODS = ("random", "snip", "grasp", "synflow", "iter_snip", "force", "prospr", "gmp", "lth", "rigl")

@@ -1,0 +1,172 @@
+"""Networks that are trained, compressed and trained a little more: the networks of one cohort, each original once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from raydensity import data
+from raydensity.checkpoints import Progress
+from raydensity.cohort import Cohort
+from raydensity.compression.observation import Observation, observe
+from raydensity.compression.removal import Compressed, Emptied, compress
+from raydensity.data import Dataset
+from raydensity.evaluation import evaluate, gather
+from raydensity.models.mlp import DenseNetwork, embedded
+from raydensity.networks import trained_cohort
+from raydensity.published_weights import Weights
+from raydensity.spec import NetworkSpec
+from raydensity.stack import State
+from raydensity.training import Start, stack_shared, train
+
+OBSERVED = 2**27  # numbers of the images that units are judged by, at most: half a GiB
+
+
+@dataclass
+class Refined:
+    """A network's progress, and what is known beside: `columns` of its record. `emptied` ones have no progress."""
+
+    progress: Progress
+    columns: dict[str, Any] = field(default_factory=dict)
+    emptied: bool = False
+
+
+def train_all(
+    specs: Sequence[NetworkSpec],
+    dataset: Dataset,
+    *,
+    device: str,
+    checkpoint_folder: Path | None = None,
+    on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
+    published: Mapping[str, Weights] | None = None,
+) -> list[Refined]:
+    """Train the networks of one cohort; those with a compression begin where their originals, trained once, ended."""
+    settings: dict[str, Any] = {
+        "device": torch.device(device),
+        "checkpoint_folder": checkpoint_folder,
+        "published": published,
+    }
+    originals = {spec.original.id: spec.original for spec in specs}
+    compressed = [index for index, spec in enumerate(specs) if spec.compression is not None]
+    plain = len(specs) - len(compressed)
+    first = train(
+        list(originals.values()),
+        dataset,
+        on_epoch=lambda epoch, done: on_epoch(epoch, min(done, plain)),
+        **settings,
+    )
+    progress = dict(zip(originals, first, strict=True))
+    found = [Refined(progress[spec.original.id]) for spec in specs]
+    if not compressed:
+        return found
+    starts: dict[int, Start] = {}
+    for identity, original in originals.items():
+        own = [index for index in compressed if specs[index].original.id == identity]
+        one = progress[identity]
+        for index in own:
+            found[index].columns["original_id"] = identity
+        if own and not one.diverged:
+            begun = _compressed([specs[index] for index in own], original, one, dataset, device, published)
+            for index, start in zip(own, begun, strict=True):
+                if start is None:
+                    found[index].emptied = True
+                else:
+                    starts[index] = start
+    going = [index for index in compressed if index in starts]
+    if going:
+        chosen = [specs[index] for index in going]
+        for index, columns in zip(going, _removed(chosen, [starts[i] for i in going], dataset, device), strict=True):
+            found[index].columns |= columns
+        before = specs[0].total_epochs
+        refined = train(
+            chosen,
+            dataset,
+            starts=[starts[index] for index in going],
+            on_epoch=lambda epoch, done: on_epoch(before + epoch, plain + done),
+            **settings,
+        )
+        for index, one in zip(going, refined, strict=True):
+            found[index].progress = one
+    return found
+
+
+def _compressed(
+    specs: Sequence[NetworkSpec],
+    original: NetworkSpec,
+    progress: Progress,
+    dataset: Dataset,
+    device: str,
+    published: Mapping[str, Weights] | None,
+) -> list[Start | None]:
+    """Where networks begin that are one original's, by their rules; None where a layer would be emptied."""
+    copied = replace(progress)  # whose weights are still needed
+    cohort = trained_cohort([original], [copied], dataset, device=device, published=published)
+    network = cast(DenseNetwork, cohort.network(0))
+    observations = {part: _observed(network, dataset, original, part) for part in {_part(spec) for spec in specs}}
+    starts: list[Start | None] = []
+    for spec in specs:
+        assert spec.compression is not None
+        try:
+            smaller = compress(observations[_part(spec)], spec.compression, seed=spec.prune_seed)
+        except Emptied:
+            starts.append(None)
+            continue
+        starts.append(_start(smaller, cohort.shapes, spec.refinement_epochs))
+    return starts
+
+
+def _part(spec: NetworkSpec) -> str:
+    assert spec.compression is not None
+    return spec.compression.scored_on
+
+
+def _observed(network: DenseNetwork, dataset: Dataset, spec: NetworkSpec, part: str) -> Observation:
+    training, validation = data.split(dataset, spec.data_seed)
+    chosen = training if part == "training" else validation
+    most = OBSERVED // dataset.train_images[0].numel()
+    images, labels = gather(dataset, chosen[None, :most], spec.preprocessing)
+    return observe(network, images[0], labels[0])
+
+
+def _start(smaller: Compressed, shapes: Mapping[str, tuple[int, ...]], epochs: int) -> Start:
+    """A compressed network in the room of its original."""
+    state = {name: parameter.detach() for name, parameter in smaller.network.named_parameters()}
+    if smaller.masks is None:
+        ones = {name: torch.ones_like(each, dtype=torch.bool) for name, each in state.items()}
+        return Start(embedded(state, shapes), embedded(ones, shapes), epochs)
+    return Start(state, _with_biases(smaller.masks, state), epochs)
+
+
+def _with_biases(kernels: Mapping[str, Tensor], state: State) -> State:
+    """Masks of all parameters from those of the kernels: a unit without outgoing weights has no bias."""
+    names = list(kernels)
+    masks = dict(kernels)
+    for layer, above in zip(names, names[1:], strict=False):
+        masks[layer.replace("weight", "bias")] = kernels[above].any(0)
+    return {name: masks.get(name, torch.ones_like(each, dtype=torch.bool)) for name, each in state.items()}
+
+
+def _removed(
+    specs: Sequence[NetworkSpec], starts: Sequence[Start], dataset: Dataset, device: str
+) -> list[dict[str, Any]]:
+    """What compressed networks answer before they train again."""
+    description, preprocessing = dataset.description, specs[0].preprocessing
+    cohort = Cohort(specs, input_shape=description.input_shape, classes=description.logits, device=device)
+    for index, start in enumerate(starts):
+        cohort.load(index, start.parameters)
+    parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in specs}}
+    judged = {"validation": evaluate(cohort, dataset, stack_shared([parts[s.data_seed] for s in specs]), preprocessing)}
+    if description.test_size:
+        tested = torch.arange(description.test_size, device=cohort.device).expand(cohort.size, -1)
+        judged["test"] = evaluate(cohort, dataset, tested, preprocessing, test=True)
+    rows: list[dict[str, Any]] = [{} for _ in specs]
+    for part, result in judged.items():
+        for row, loss, accuracy in zip(rows, result.loss.tolist(), result.accuracy.tolist(), strict=True):
+            row[f"removed_{part}_loss"] = loss
+            row[f"removed_{part}_accuracy"] = None if description.regression else accuracy
+    return rows
