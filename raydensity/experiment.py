@@ -162,34 +162,38 @@ def _kept_columns(cohort: Cohort, specs: Sequence[NetworkSpec]) -> list[dict[str
         return rows
     masks = {name: cohort.weights(name, mask) for name, mask in cohort.masks.items()}
     in_mask = torch.cat([masks[name].flatten(1) for name in kernels], dim=1).sum(1)
-    for row, kept in zip(rows, in_mask.tolist(), strict=True):
-        row["weights_in_mask"] = kept
+    lost = [number for number, spec in enumerate(specs) if spec.sparsity is not None or spec.compression is not None]
+    for number in lost:
+        rows[number]["weights_in_mask"] = in_mask[number].item()
     if not isinstance(cohort.model, DenseNetwork):
         return rows
     biases = [name.replace("weight", "bias") for name in kernels]
     parameters = torch.cat([mask.flatten(1) for mask in masks.values()], dim=1).sum(1)
     units = torch.stack([masks[name].sum(1) for name in biases[:-1]], dim=1)
-    for row, spec, count, left in zip(rows, specs, parameters.tolist(), units.tolist(), strict=True):
-        if spec.sparsity is not None or spec.compression is not None:
-            row |= {"parameters_after": row["nonzeros"] if _loses_weights(spec) else count, "units_left": left}
+    for number in lost:
+        row, count = rows[number], parameters[number].item()
+        row["parameters_after"] = row["nonzeros"] if _loses_weights(specs[number]) else count
+        row["units_left"] = units[number].tolist()
     found = connected([each != 0 for each in kernels.values()])
     on_paths = connected_nonzeros(found, [cohort.weights(name) != 0 for name in biases]).tolist()
-    for row, paths, disconnected in zip(rows, on_paths, found.disconnected_units.tolist(), strict=True):
-        row |= {"connected_nonzeros": paths, "disconnected_units": disconnected}
-    if weights.max() > DRAWN:
+    for number in lost:
+        row, disconnected = rows[number], found.disconnected_units[number].tolist()
+        row |= {"connected_nonzeros": on_paths[number], "disconnected_units": disconnected}
+    drawn = [number for number in lost if rows[number]["weights_kept"] <= DRAWN]
+    if not drawn:
         return rows
     edges: list[list[np.ndarray]] = []
     for layer, (weight, bias) in enumerate(zip(kernels.values(), biases, strict=True)):
-        whole = torch.cat([cohort.weights(bias).unsqueeze(2), weight], dim=2).cpu()
+        whole = torch.cat([cohort.weights(bias)[drawn].unsqueeze(2), weight[drawn]], dim=2).cpu()
         network, unit, place = whole.nonzero(as_tuple=True)
         own = (network, torch.full_like(unit, layer), unit, place - 1, whole[network, unit, place])
         edges.append([each.numpy() for each in own])
     of, *columns = (np.concatenate(part) for part in zip(*edges, strict=True))
     order = np.argsort(of, kind="stable")
-    bounds = np.searchsorted(of[order], np.arange(cohort.size + 1))
-    for number, row in enumerate(rows):
-        mine = order[bounds[number] : bounds[number + 1]]
-        row |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
+    bounds = np.searchsorted(of[order], np.arange(len(drawn) + 1))
+    for place, number in enumerate(drawn):
+        mine = order[bounds[place] : bounds[place + 1]]
+        rows[number] |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
     return rows
 
 

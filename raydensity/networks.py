@@ -11,15 +11,17 @@ import torch
 from raydensity import data, published_weights
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
+from raydensity.compression.refinement import train_all
 from raydensity.data import Dataset
 from raydensity.models.chain import Chain
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
-from raydensity.training import train
 
 
 def trained(specs: Sequence[NetworkSpec], *, device: str = "cpu", data_root: Path | None = None) -> list[Chain]:
     """Train networks of one `cohort_key` to their stopping rules: modules in evaluation mode, in the order of `specs`.
+
+    Those that are compressed have the sizes of their originals, with zeros for what was removed.
 
     The ledger keeps what is measured, not the weights; the same specs give the same networks again. Raises ValueError
     for networks that cannot train together, data or published weights that cannot be loaded, and a network that
@@ -30,10 +32,12 @@ def trained(specs: Sequence[NetworkSpec], *, device: str = "cpu", data_root: Pat
     dataset = prepared(specs[0], device=device, data_root=data_root)
     digests = {spec.initial_weights for spec in specs} - {""}
     published = published_weights.load(digests, data.resolve_root(data_root))
-    progress = train(specs, dataset, device=torch.device(device), published=published)
-    for spec, one in zip(specs, progress, strict=True):
-        if one.kept is None:
-            raise ValueError(f"specs: network {spec.id} diverged, there is none to go on with")
+    refined = train_all(specs, dataset, device=device, published=published)
+    for spec, one in zip(specs, refined, strict=True):
+        if one.emptied or one.progress.kept is None:
+            what = "lost all units of a layer" if one.emptied else "diverged"
+            raise ValueError(f"specs: network {spec.id} {what}, there is none to go on with")
+    progress = [one.progress for one in refined]
     cohort = trained_cohort(specs, progress, dataset, device=device, published=published)
     return [cast(Chain, cohort.network(index)) for index in range(len(specs))]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from raydensity import data
+from raydensity import data, models
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
 from raydensity.compression.observation import Observation, observe
@@ -18,7 +19,6 @@ from raydensity.compression.removal import Compressed, Emptied, compress
 from raydensity.data import Dataset
 from raydensity.evaluation import evaluate, gather
 from raydensity.models.mlp import DenseNetwork, embedded
-from raydensity.networks import trained_cohort
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 from raydensity.stack import State
@@ -71,7 +71,7 @@ def train_all(
         for index in own:
             found[index].columns["original_id"] = identity
         if own and not one.diverged:
-            begun = _compressed([specs[index] for index in own], original, one, dataset, device, published)
+            begun = _compressed([specs[index] for index in own], original, one, dataset)
             for index, start in zip(own, begun, strict=True):
                 if start is None:
                     found[index].emptied = True
@@ -100,13 +100,14 @@ def _compressed(
     original: NetworkSpec,
     progress: Progress,
     dataset: Dataset,
-    device: str,
-    published: Mapping[str, Weights] | None,
 ) -> list[Start | None]:
     """Where networks begin that are one original's, by their rules; None where a layer would be emptied."""
-    copied = replace(progress)  # whose weights are still needed
-    cohort = trained_cohort([original], [copied], dataset, device=device, published=published)
-    network = cast(DenseNetwork, cohort.network(0))
+    assert progress.kept is not None
+    network = models.outline(original.architecture, dataset.description)
+    assert isinstance(network, DenseNetwork)
+    network.load_state_dict(progress.kept, assign=True)
+    network.eval()
+    shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     observations = {part: _observed(network, dataset, original, part) for part in {_part(spec) for spec in specs}}
     starts: list[Start | None] = []
     for spec in specs:
@@ -116,7 +117,7 @@ def _compressed(
         except Emptied:
             starts.append(None)
             continue
-        starts.append(_start(smaller, cohort.shapes, spec.refinement_epochs))
+        starts.append(_start(smaller, shapes, spec.refinement_epochs))
     return starts
 
 
@@ -146,7 +147,7 @@ def _with_biases(kernels: Mapping[str, Tensor], state: State) -> State:
     """Masks of all parameters from those of the kernels: a unit without outgoing weights has no bias."""
     names = list(kernels)
     masks = dict(kernels)
-    for layer, above in zip(names, names[1:], strict=False):
+    for layer, above in pairwise(names):
         masks[layer.replace("weight", "bias")] = kernels[above].any(0)
     return {name: masks.get(name, torch.ones_like(each, dtype=torch.bool)) for name, each in state.items()}
 

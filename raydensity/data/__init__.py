@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from raydensity.data import image_folder, spiral, table, teacher
+from raydensity.data import image_folder, spiral, teacher
 from raydensity.data.augmentation import augment
 from raydensity.data.cifar10 import CIFAR10, CIFAR10_FILE_ORDER
 from raydensity.data.dataset import Arrays, Dataset, Description, Source, split
@@ -134,6 +134,8 @@ def _named(data_root: Path | None) -> bool:
 
 def _source(name: AnyDataset, data_seed: int = 0) -> Source:
     if isinstance(name, Table):
+        from raydensity.data import table  # here, since pandas takes half a second to import
+
         return table.source(name, data_seed)
     if isinstance(name, Spiral):
         return spiral.source(name)

@@ -57,7 +57,7 @@ def encode(
     for name in frame.columns.drop([target, *dropped]):
         column = frame[name]
         if column.nunique(dropna=False) < 2:
-            raise ValueError(f"column {name!r} is constant, {column.iloc[0]!r} in all rows: leave it out (dropped)")
+            raise ValueError(f"column {name!r} is constant, {_cell(column, 0)} in all rows: leave it out (dropped)")
         if name in categorical or _is_text(column, first_row):
             own = _categories(column)
             inputs += [own.codes == code for code in range(len(own.categories))]
@@ -87,14 +87,14 @@ def _answers(column: pd.Series, task: str, first_row: int) -> tuple[NDArray, lis
             f"{first_row + int(missing.argmax())}: leave these rows out"
         )
     if column.nunique() < 2:
-        raise ValueError(f"target: column {column.name!r} is constant, {column.iloc[0]!r} in all rows")
+        raise ValueError(f"target: column {column.name!r} is constant, {_cell(column, 0)} in all rows")
     if task == "regression":
         values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         bad = ~np.isfinite(values)
         if bad.any():
             row = int(bad.argmax())
             raise ValueError(
-                f"target: column {column.name!r}, row {first_row + row}: {column.iloc[row]!r} is no number, which a "
+                f"target: column {column.name!r}, row {first_row + row}: {_cell(column, row)} is no number, which a "
                 "regression needs (task=classification for classes)"
             )
         return values, []
@@ -128,9 +128,13 @@ def _is_text(column: pd.Series, first_row: int) -> bool:
         return False
     row, others = int(bad.argmax()), int(is_number.sum())
     raise ValueError(
-        f"column {column.name!r}, row {first_row + row}: {column.iloc[row]!r} is no number, and {others:,} others are: "
-        "mend it, or name the column categorical"
+        f"column {column.name!r}, row {first_row + row}: {_cell(column, row)} is no number, and {others:,} others "
+        "are: mend it, or name the column categorical"
     )
+
+
+def _cell(column: pd.Series, row: int) -> str:
+    return repr(str(column.iloc[row]))
 
 
 def _categories(column: pd.Series) -> pd.Categorical:

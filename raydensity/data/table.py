@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache, partial
 from itertools import islice
@@ -27,7 +28,7 @@ from raydensity.data.fitting import Fitted, fitted, ordered
 from raydensity.spec import Table
 
 EMBEDDED = "scikit-learn/"
-TOYS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+TOYS = ("iris", "wine", "breast_cancer", "diabetes")
 MISSING = ["?", "", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 SNIFFED = 20  # lines of a file that show how it is written
 HELD_OUT = 0.15  # of the rows, to validate on; as many to test on where no file has test rows
@@ -190,14 +191,17 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
     first_row = 1
     try:
         if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(path).reset_index(drop=True)
         else:
             with path.open(encoding="utf-8") as file:
                 lines = [line for line in islice(file, SNIFFED) if line.strip()]
             if not lines:
                 raise ValueError("it is empty")
             separator = _separator(lines)
-            header = 0 if _has_header(lines[0], separator) else None
+            names = _cells(lines[0], separator)
+            header = 0 if _is_header(names) else None
+            if header == 0 and (twice := [name for name, times in Counter(names).items() if times > 1]):
+                raise ValueError(f"two columns are called {twice[0]!r}")
             first_row += header is not None
             frame = pd.read_csv(
                 path,
@@ -208,12 +212,12 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
                 keep_default_na=False,
                 low_memory=False,
             )
+            if not isinstance(frame.index, pd.RangeIndex):  # so pandas takes what stands before the last columns
+                raise ValueError("its rows have more cells than its header")
     except (ValueError, OSError) as error:  # pandas and pyarrow raise kinds of the first
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as a table: {reason}") from None
     frame.columns = [str(name + 1) if isinstance(name, int) else str(name).strip() for name in frame.columns]
-    if twice := frame.columns[frame.columns.duplicated()].tolist():
-        raise ValueError(f"{path}: two columns are called {twice[0]!r}")
     for name in frame.columns:
         if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype | pd.CategoricalDtype):
             text = frame[name].astype("string").str.strip().str.removesuffix(".")
@@ -222,24 +226,28 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """What parts the first rows into as many cells each, and the most; blanks where nothing else does."""
-    found = {}
-    for separator in (",", ";", "\t", "|"):
-        cells = {len(row) for row in csv.reader(lines, delimiter=separator)}
-        if len(cells) == 1:
-            found[separator] = cells.pop()
-    best = max(found, key=found.__getitem__, default=" ")
-    return best if found.get(best, 1) > 1 else r"\s+"
+    """What parts most of the first rows into as many cells, and into the most; blanks where nothing else does."""
+    found: dict[tuple[int, int], str] = {}
+    for separator in ("|", "\t", ";", ","):
+        cells, agreeing = Counter(len(row) for row in csv.reader(lines, delimiter=separator)).most_common(1)[0]
+        if cells > 1:
+            found[agreeing, cells] = separator
+    return found[max(found)] if found else r"\s+"
 
 
-def _has_header(line: str, separator: str) -> bool:
-    """Whether no cell of the first row is a number."""
-    cells = line.split() if separator == r"\s+" else next(csv.reader([line], delimiter=separator))
+def _cells(line: str, separator: str) -> list[str]:
+    if separator == r"\s+":
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Whether none of the cells is a number."""
     return bool(pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").isna().all())
 
 
 def _embedded(options: Table) -> tuple[pd.DataFrame, str]:
-    """A table that comes with scikit-learn; without columns that are constant, as some pixels of digits are."""
+    """A table that comes with scikit-learn, and its digest."""
     from sklearn import datasets  # here, since importing it takes a second
 
     name = options.source.removeprefix(EMBEDDED)
@@ -247,5 +255,4 @@ def _embedded(options: Table) -> tuple[pd.DataFrame, str]:
         raise ValueError(f"{options.source}: scikit-learn has {', '.join(TOYS)}")
     frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
     digest = hashlib.sha256(np.ascontiguousarray(frame.to_numpy(dtype=np.float64)).tobytes()).hexdigest()
-    varying = [column for column in frame.columns if frame[column].nunique() > 1]
-    return frame[varying], digest
+    return frame, digest

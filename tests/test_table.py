@@ -1,0 +1,248 @@
+"""Tables: what is read from files of all kinds, what is said of bad ones, and what is fitted to training rows alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raydensity import data
+from raydensity.data import table
+from raydensity.data.columns import Encoded, encode
+from raydensity.data.fitting import fitted, ordered
+
+ROWS = 30
+HEADER = "age,town,price\n"
+
+
+def rows(count: int = ROWS) -> list[str]:
+    return [f"{20 + row % 7},{('Ulm', 'Bonn', 'Trier')[row % 3]},{row / 4}" for row in range(count)]
+
+
+def written(folder: Path, lines: list[str], header: str = HEADER, name: str = "houses.csv") -> Path:
+    (folder / name).write_text(header + "\n".join(lines) + "\n")
+    return folder
+
+
+def examined(folder: Path, **options):
+    return table.examine("houses.csv", **{"target": "price", "task": "regression", "root": folder, **options})
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "rows", "test_rows", "inputs", "classes"),
+    [
+        ("uci/iris.csv", {"target": "5"}, 150, 0, 4, 3),
+        ("uci/wine.csv", {"target": "14"}, 178, 0, 13, 3),
+        # 9 columns of numbers, one of them with missing ones; the first is the patient.
+        ("uci/breast-cancer-wisconsin.data", {"target": "11", "dropped": ("1",)}, 699, 0, 10, 2),
+        ("uci/abalone.csv", {"target": "9", "task": "regression"}, 4177, 0, 10, 0),
+        ("uci/boston-housing.data", {"target": "14", "task": "regression"}, 506, 0, 13, 0),
+        ("uci/california-housing.csv", {"target": "median_house_value", "task": "regression"}, 20640, 0, 14, 0),
+        # 6 numbers, and the categories of 8 columns: 8 16 7 14 6 5 2 41.
+        ("uci/adult-train.csv", {"target": "15", "test_source": "uci/adult-test.csv"}, 32561, 16281, 105, 2),
+    ],
+)
+def test_tables_of_uci(data_root: Path, source, options, rows, test_rows, inputs, classes) -> None:
+    """Rows as the publishers count them; some with a header, blanks, semicolons or nothing between the columns."""
+    if not (data_root / "uci").is_dir():
+        pytest.skip("no tables of UCI in the data folder")
+    found = table.examine(source, **{"task": "classification", **options}, root=data_root)
+    assert (found.rows, found.test_rows, found.inputs, found.classes) == (rows, test_rows, inputs, classes)
+    loaded = data.load(found, data_root=data_root, data_seed=3)
+    known = loaded.description
+    assert loaded.train_images.shape == (known.train_size, inputs)
+    assert known.train_size + known.test_size == rows + test_rows
+    assert loaded.train_images.isfinite().all()
+    assert loaded.test_images.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "inputs", "classes"),
+    [("iris", 150, 4, 3), ("wine", 178, 13, 3), ("breast_cancer", 569, 30, 2), ("diabetes", 442, 10, 0)],
+)
+def test_tables_of_scikit_learn(name, rows, inputs, classes, tmp_path) -> None:
+    task = "classification" if classes else "regression"
+    found = table.examine(f"scikit-learn/{name}", target="target", task=task, root=tmp_path)
+    assert (found.rows, found.inputs, found.classes, found.title) == (rows, inputs, classes, name)
+
+
+def test_a_table_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    plain = written(tmp_path, rows())
+    frame, _ = table.read_frame(plain / "houses.csv")
+    for separator in (";", "\t", "|", ", "):
+        name = f"other{ord(separator[0])}.csv"
+        (tmp_path / name).write_text((HEADER + "\n".join(rows())).replace(",", separator))
+        pd.testing.assert_frame_equal(table.read_frame(tmp_path / name)[0], frame)
+    frame.to_parquet(tmp_path / "other.parquet")
+    pd.testing.assert_frame_equal(table.read_frame(tmp_path / "other.parquet")[0], frame)
+
+
+def test_quoted_text_may_hold_what_separates() -> None:
+    frame = pd.DataFrame({"a": range(12), "b": ["x,y", "z"] * 6})
+    assert encode(frame, target="a", task="regression").names == ["b = x,y", "b = z"]
+
+
+def test_missing_numbers_and_categories(tmp_path: Path) -> None:
+    lines = rows()
+    lines[4], lines[7] = "?,Ulm,1", "23,?,2"
+    found = examined(written(tmp_path, lines))
+    encoded, _, _ = table._read(found, tmp_path)
+    assert encoded.names == ["age", "age is missing", "town = Bonn", "town = Trier", "town = Ulm"]
+    assert encoded.numbers.tolist() == [True, False, False, False, False]
+    assert np.isnan(encoded.inputs[4, 0])
+    assert encoded.inputs[:, 1].nonzero()[0].tolist() == [4]
+    assert not encoded.inputs[7, 2:].any()
+    assert (encoded.inputs[:, 2:].sum(1) == 1).sum() == ROWS - 1
+
+
+def test_columns_can_be_left_out_and_called_categories(tmp_path: Path) -> None:
+    folder = written(tmp_path, rows())
+    assert examined(folder, dropped=("town",)).inputs == 1
+    assert examined(folder, categorical=("age",)).inputs == 7 + 3
+    assert examined(folder, target="town", task="classification").classes == 3
+
+
+# What is said of bad tables -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "said"),
+    [
+        (rows(), {"target": "cost"}, "houses.csv: target: there is no column 'cost'; there is age, town, price"),
+        (rows(), {"dropped": ("cost",)}, "dropped: there is no column 'cost'"),
+        (rows(), {"categorical": ("cost",)}, "categorical: there is no column 'cost'"),
+        ([f"1,Ulm,{row}" for row in range(ROWS)], {}, "column 'age' is constant, '1' in all rows: leave it out"),
+        ([f"{row},Ulm,7" for row in range(ROWS)], {}, "target: column 'price' is constant, '7' in all rows"),
+        ([*rows(), "old,Ulm,7"], {}, "column 'age', row 32: 'old' is no number, and 30 others are"),
+        ([*rows(), "1,Ulm,cheap"], {}, "column 'price', row 32: 'cheap' is no number, which a regression needs"),
+        ([*rows(), "1,Ulm,"], {}, "target: column 'price' has nothing in 1 rows, the first of them row 32"),
+        ([*rows(), "inf,Ulm,7"], {}, "column 'age', row 32: infinite"),
+        (rows(), {"task": "classification"}, "target: column 'price' has 30 classes in 30 rows"),
+        (rows(5), {}, "there are 5 rows; at least 10 are needed"),
+        ([f"{row % 7},n{row},{row}" for row in range(200)], {}, "column 'town' has 200 different texts, more than 100"),
+        (rows(), {"dropped": ("age", "town")}, "no column is left to answer 'price' from"),
+        (["1,2,3,4", *rows()], {}, "cannot be read as a table"),
+        ([], {}, "houses.csv: there are 0 rows"),
+    ],
+)
+def test_a_bad_table_is_one_clear_line(tmp_path: Path, lines, options, said) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        examined(written(tmp_path, lines), **options)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"houses\.csv is missing"):
+        examined(tmp_path)
+    for source in ("/etc/passwd", "../houses.csv", "a/../../houses.csv"):
+        with pytest.raises(ValueError, match="files under the data root"):
+            table.examine(source, target="price", task="regression", root=tmp_path)
+    (tmp_path / "houses.csv").write_text("")
+    with pytest.raises(ValueError, match=r"houses\.csv cannot be read as a table: it is empty"):
+        examined(tmp_path)
+    (tmp_path / "houses.csv").write_bytes(b"\xff\xfe\x00\x81" * 9)
+    with pytest.raises(ValueError, match=r"houses\.csv cannot be read as a table"):
+        examined(tmp_path)
+    (tmp_path / "houses.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(ValueError, match=r"houses\.parquet cannot be read as a table"):
+        table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
+    written(tmp_path, rows(), header="age,age,price\n")
+    with pytest.raises(ValueError, match=r"two columns are called 'age'"):
+        examined(tmp_path)
+    with pytest.raises(ValueError, match=r"scikit-learn has iris, wine, breast_cancer, diabetes"):
+        table.examine("scikit-learn/boston", target="target", task="regression", root=tmp_path)
+
+
+def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
+    """Between the plan of a sweep and its training, or between two machines."""
+    planned = examined(written(tmp_path, rows()))
+    data.check(planned, tmp_path)
+    written(tmp_path, [*rows(), "21,Ulm,9"])
+    with pytest.raises(ValueError, match=r"houses\.csv: the file has changed"):
+        data.check(planned, tmp_path)
+    assert examined(tmp_path).digest != planned.digest
+    (tmp_path / "houses.csv").unlink()
+    with pytest.raises(ValueError, match=r"houses\.csv is missing"):
+        data.check(planned, tmp_path)
+
+
+def test_test_rows_of_a_file_of_their_own(tmp_path: Path) -> None:
+    written(tmp_path, rows(20), name="later.csv")
+    found = examined(written(tmp_path, rows()), test_source="later.csv")
+    loaded = data.load(found, data_root=tmp_path)
+    assert (found.rows, found.test_rows) == (30, 20)
+    assert (loaded.description.train_size, loaded.description.test_size) == (30, 20)
+    written(tmp_path, rows(20), header="age,city,price\n", name="later.csv")
+    with pytest.raises(ValueError, match=r"later\.csv: its columns are not those of houses\.csv"):
+        examined(tmp_path, test_source="later.csv")
+
+
+# What is fitted -------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 3), min_size=4, max_size=200), st.integers(0, 5))
+def test_every_stretch_of_the_order_has_its_share_of_each_class(classes: list[int], seed: int) -> None:
+    labels = np.array(classes)
+    order = ordered(labels, seed)
+    assert sorted(order.tolist()) == list(range(len(labels)))
+    for start, end in ((0, len(labels) // 3), (len(labels) // 3, len(labels))):
+        own = labels[order[start:end]]
+        for each in set(classes):
+            expected = (labels == each).mean() * (end - start)
+            # The bounds of a stretch are those of all classes together: off by one for each of them at most.
+            assert abs((own == each).sum() - expected) <= len(set(classes)) + 1
+
+
+def test_orders_are_drawn_by_their_seed() -> None:
+    labels = np.zeros(50)
+    assert (ordered(labels, 1) == ordered(labels, 1)).all()
+    assert (ordered(labels, 1) != ordered(labels, 2)).any()
+
+
+def test_scales_are_those_of_the_training_rows_alone(tmp_path: Path) -> None:
+    """Whatever the other rows hold, the training rows look the same."""
+    generator = np.random.default_rng(0)
+    inputs = np.column_stack([generator.normal(5, 3, 40), generator.integers(0, 2, 40), np.zeros(40)])
+    inputs[3, 0] = np.nan
+    inputs[35, 2] = 1  # a category that no training row has
+    encoded = Encoded(inputs, generator.normal(7, 2, 40), np.array([True, False, False]), ["a", "b", "c"], [])
+    training = np.arange(30)
+    first = fitted(encoded, training=training)
+    own = first.inputs[:30, 0]
+    median = (np.nanmedian(inputs[:30, 0]) - inputs[:30, 0][~np.isnan(inputs[:30, 0])].mean()) / own.std()
+    assert own.mean() == pytest.approx(0, abs=1e-6)
+    assert own.std() == pytest.approx(1, abs=1e-6)
+    assert abs(first.inputs[3, 0]) < abs(median) + 1
+    assert (first.inputs[:, 1] == inputs[:, 1]).all()
+    assert not first.inputs[:, 2].any()
+    assert first.answers[:30].mean() == pytest.approx(0, abs=1e-6)
+    assert first.answers[:30].std() == pytest.approx(1, abs=1e-6)
+    changed = inputs.copy()
+    changed[30:] = 1000
+    second = fitted(encoded._replace(inputs=changed), training=training)
+    assert (second.inputs[:30] == first.inputs[:30]).all()
+
+
+def test_parts_are_drawn_by_the_data_seed() -> None:
+    iris = table.examine("scikit-learn/iris", target="target", task="classification", root=Path())
+    first, again, other = (data.load(iris, data_seed=seed) for seed in (0, 0, 1))
+    assert first is again
+    assert first.digest != other.digest
+    known = first.description
+    assert (known.fitted_size, known.validation_size, known.test_size) == (106, 22, 22)
+    training, validation = data.split(first, 0)
+    for part in (first.train_labels[training], first.train_labels[validation], first.test_labels):
+        counts = torch.bincount(part)
+        assert counts.max() - counts.min() <= 2
+    everything = torch.cat([first.train_images, first.test_images])
+    # Fitted on other rows, the same flowers: scaled back they are the same set.
+    assert len(everything.unique(dim=0)) == len(torch.cat([other.train_images, other.test_images]).unique(dim=0))
