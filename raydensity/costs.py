@@ -21,7 +21,7 @@ from raydensity.spec.sparsity import Explicit, Method
 
 SEEDS = ("init_seed", "data_seed", "order_seed", "prune_seed")
 # What networks of one cohort_key may differ in; training, which they may in part, counts as a whole.
-FREE = {*SEEDS, "initializer", "initial_weights", "sparsity"}
+FREE = {*SEEDS, "initializer", "initial_weights", "sparsity", "compression"}
 SHARED = [name for name in NetworkSpec.model_fields if name not in FREE]
 
 Size = int | tuple[tuple[int, int], ...]
@@ -48,9 +48,10 @@ def cohort_keys(specs: Collection[NetworkSpec]) -> Iterator[str]:
     known: dict[tuple, str] = {}
     for spec in specs:
         fields, sparsity = spec.__dict__, spec.sparsity
-        parts = [id(fields[name]) for name in SHARED] + [spec.random_labels and spec.data_seed]
+        parts = [id(fields[name]) for name in SHARED] + [spec.data_seed if spec.has_own_data else None]
         if sparsity is not None:
-            parts += [id(value) for name, value in sparsity.__dict__.items() if name not in ("nonzeros", "rows")]
+            free = ("nonzeros", "rows", "kept")
+            parts += [id(value) for name, value in sparsity.__dict__.items() if name not in free]
         key = (type(sparsity), *parts)
         if key not in known:
             known[key] = spec.cohort_key
@@ -69,8 +70,11 @@ def kinds(specs: Sequence[NetworkSpec]) -> Kinds:
 
 
 def size(spec: NetworkSpec) -> Size:
-    """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights."""
+    """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights; or
+    epochs of a refinement."""
     sparsity = spec.sparsity
+    if spec.compression is not None:
+        return ((spec.refinement_epochs, 0),)
     if isinstance(sparsity, Explicit):
         return tuple([(len(layer), sum(map(int.bit_count, layer))) for layer in sparsity.rows])
     return sparsity.nonzeros if isinstance(sparsity, Method) else 0

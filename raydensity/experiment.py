@@ -191,9 +191,9 @@ def _kept_columns(cohort: Cohort, specs: Sequence[NetworkSpec]) -> list[dict[str
     of, *columns = (np.concatenate(part) for part in zip(*edges, strict=True))
     order = np.argsort(of, kind="stable")
     bounds = np.searchsorted(of[order], np.arange(len(drawn) + 1))
-    for place, number in enumerate(drawn):
-        mine = order[bounds[place] : bounds[place + 1]]
-        rows[number] |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
+    for index, chosen in enumerate(drawn):
+        mine = order[bounds[index] : bounds[index + 1]]
+        rows[chosen] |= {name: column[mine] for name, column in zip(KEPT, columns, strict=True)}
     return rows
 
 

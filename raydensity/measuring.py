@@ -13,6 +13,7 @@ from torch import Tensor
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, as_seen, normalize
 from raydensity.evaluation import evaluate, gather, right_answers
+from raydensity.export import export
 from raydensity.initializers import starting_parameters
 from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
 from raydensity.measures.activations import class_selectivity, class_sums, hoyer_sparsity
@@ -25,13 +26,14 @@ from raydensity.measures.prunability import Prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.measuring_costs import COVARIANCE, NARROWING_NUMBERS, WAYS, measured_images
 from raydensity.models.chain import Chain
+from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import outcomes
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 
 PER_NETWORK = {
     *("activations", "prunability", "prunability_by_position", "redundancy", "correlation", "interpretability"),
-    "narrowing",
+    *("narrowing", "export"),
 }
 
 
@@ -74,6 +76,8 @@ def measured_columns(
         row |= _unit_columns(network, images, wanted, seed=spec.prune_seed)
         if "interpretability" in wanted:
             row["interpretability"] = _interpretability(network, dataset, spec)
+        if "export" in wanted:
+            row |= _exported(network, cohort, index, dataset, spec)
         if "narrowing" in wanted:
             row["narrowing"] = _narrowing(network, dataset, validation[index], spec)
     return rows
@@ -91,6 +95,19 @@ def _narrowing(network: Chain, dataset: Dataset, validation: Tensor, spec: Netwo
         everything = torch.arange(min(dataset.description.test_size, most), device=images.device)
         [judged], [labels] = gather(dataset, everything[None], spec.preprocessing, test=True)
     return [each._asdict() for each in outcomes(network, images, judged, labels, seed=spec.prune_seed)]
+
+
+def _exported(network: Chain, cohort: Cohort, index: int, dataset: Dataset, spec: NetworkSpec) -> dict[str, Any]:
+    """The small network itself, compared with the one that was trained on test images, or training ones."""
+    assert isinstance(network, DenseNetwork)
+    assert cohort.masks is not None
+    biases = [name for name in cohort.shapes if name.endswith("bias")][:-1]
+    left = [int(cohort.weights(name, cohort.masks[name])[index].sum()) for name in biases]
+    known = dataset.description
+    images = dataset.test_images if known.test_size else dataset.train_images
+    seen = normalize(dataset, images[:UNIT_CHUNK], spec.preprocessing)
+    state, onnx, difference = export(network, left, seen)
+    return {"exported_state": state, "exported_onnx": onnx, "exported_difference": difference}
 
 
 def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> list[dict[str, Any]]:

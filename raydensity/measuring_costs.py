@@ -73,6 +73,8 @@ def check(spec: NetworkSpec) -> None:
     known = data.describe(spec.dataset)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
+    if "export" in spec.measures and (spec.compression is None or not spec.compression.removes_units):
+        raise ValueError("measures: export is of networks whose units were removed after training (compression)")
     if known.regression and (asked := OF_CLASSES.intersection(spec.measures)):
         raise ValueError(f"measures: {', '.join(sorted(asked))} need classes, and {known.name} is a regression")
     there = _there(known)

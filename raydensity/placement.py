@@ -167,9 +167,10 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
         return _compiled_need(spec, counted)
     dense = isinstance(spec.architecture, MLP)
     stacked = device == "gpu" or dense
-    steps = known.fitted_size // training.batch_size * spec.total_epochs
+    epochs = spec.refinement_epochs or spec.total_epochs
+    steps = known.fitted_size // training.batch_size * epochs
     # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
-    evaluations = 1 if isinstance(training.stopping, LastEpoch) else training.max_epochs
+    evaluations = 1 if isinstance(training.stopping, LastEpoch) else epochs
     evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
     rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
     seconds = (counted.flops * (3 * steps * training.batch_size + evaluated) + measuring_costs.flops(spec)) / rate
@@ -178,6 +179,9 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     # The kept weights, the current ones, and the optimiser's state.
     checkpoint = 4 * counted.parameters * (2 + len(initial_slots(training.optimizer)))
     step_seconds = steps * STEP_SECONDS[device]
+    if spec.compression is not None:  # with the training of the original, which those that are made of it share
+        original = need(spec.original, device=device)
+        step_seconds += original.cohort_seconds(1)
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
     # On a CPU a stack of one is computed as two (cohort.py), but for networks that are worked off one by one.
@@ -278,7 +282,7 @@ def check_sparsity(spec: NetworkSpec) -> None:
 
 def _masked(spec: NetworkSpec) -> float:
     """Numbers per parameter that a sparse network has beside a whole one while it trains."""
-    if spec.sparsity is None:
+    if spec.sparsity is None and spec.compression is None:
         return 0
     during = isinstance(spec.sparsity, GMP | LTH | RigL)  # which compares magnitudes, and makes new masks
     rewound = isinstance(spec.sparsity, LTH)  # to weights that it keeps

@@ -188,6 +188,10 @@ RESULTS = pa.schema(
         ("correlation", pa.list_(CORRELATION)),
         ("interpretability", pa.list_(INTERPRETABILITY)),
         ("narrowing", pa.list_(NARROWING)),
+        # A network whose units were removed, on its own: state dict as safetensors, and as ONNX; how far they differ.
+        ("exported_state", pa.binary()),
+        ("exported_onnx", pa.binary()),
+        ("exported_difference", pa.float64()),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
         ("validation_size", pa.int64()),
     ]

@@ -61,6 +61,7 @@ MeasureName = Literal[
     "correlation",
     "interpretability",
     "narrowing",
+    "export",
 ]
 
 
@@ -153,7 +154,7 @@ class NetworkSpec(Frozen):
         shared = _hashed(self.model_dump(mode="json"))
         for field in ("init_seed", "order_seed", "prune_seed", "initializer"):
             del shared[field]
-        if not self.random_labels and not isinstance(self.dataset, Table):  # else its networks share the data
+        if not self.has_own_data:
             del shared["data_seed"]
         for field in ("initial_weights", "initializer_factor", "compression"):
             shared.pop(field, None)
@@ -169,6 +170,11 @@ class NetworkSpec(Frozen):
         for name in ("id", "cohort_key"):
             copied.__dict__.pop(name, None)
         return copied
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether what networks see or are asked depends on the data seed, beyond which images are held out."""
+        return self.random_labels or isinstance(self.dataset, Table)
 
     @property
     def is_regression(self) -> bool:

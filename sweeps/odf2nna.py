@@ -1,0 +1,343 @@
+"""Optimizing Dense Feed-Forward Neural Networks (arXiv 2312.10560): units whose output hardly varies are removed, and
+the network trains a little more. How far does that go without loss, and what do other ways of pruning?
+
+Each general model, with as many parameters as training rows, is trained once, and compressed by every rule; sparse
+networks of the same size start anew. The paper's tables could not be had: all that it is compared with is run here. A
+`repeat` draws rows to train, validate and test on, weights, batches and random units.
+
+Settings (--set) beside those of every study:
+
+    group             original; odf2nna; rivals: other units or weights that go after training; from_start: snip, lth
+                      and rigl, with as many weights and epochs in all; scratch: networks of the sizes that odf2nna
+                      found, from random weights, as long in all; chosen: the smallest without loss, exported
+    dataset           iris, wine, breast_cancer, diabetes (scikit-learn's); adult, abalone, california, wisconsin,
+                      boston (UCI's files in the folder `uci` under the data root); digits, mnist; or a CSV or Parquet
+                      file under the data root, such as houses.csv
+    target, task      of such files: the column to be answered; classification or regression
+    dropped           of such files: columns that are left out, as id+name
+    categorical       of such files: columns of numbers that are categories, as zip+year
+    method            how units or weights are ranked; raydensity/spec/compression.py lists them
+    criterion, level  what goes: units whose score is at most `level` (absolute), at most that share of the layer's
+                      largest (relative), or that share of the units (share)
+    compensation      for units that go: mean (their mean output), literal (their biases) or none
+    refinement        share of the epochs that a compressed network trains again
+    scored_on         validation or training: the rows by which units are judged
+    layers            hidden layers of the general model
+    size              parameters of the general model for each training row
+    max_epochs, batch_size   0: by the number of rows
+    units             of scratch: hidden units, as 17-9; found: those of odf2nna
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ray.tune import grid_search
+
+from raydensity import data, grid
+from raydensity.data import table
+from raydensity.ledger import Ledger
+from raydensity.measures.loss_of_compression import smallest_without_loss
+from raydensity.models.mlp import hidden_for
+from raydensity.spec import AnyDataset, NetworkSpec
+from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES
+from raydensity.study import Study
+
+TABLES: dict[str, dict[str, Any]] = {
+    "iris": {"source": "scikit-learn/iris", "target": "target", "task": "classification"},
+    "wine": {"source": "scikit-learn/wine", "target": "target", "task": "classification"},
+    "breast_cancer": {"source": "scikit-learn/breast_cancer", "target": "target", "task": "classification"},
+    "diabetes": {"source": "scikit-learn/diabetes", "target": "target", "task": "regression"},
+    "wisconsin": {
+        "source": "uci/breast-cancer-wisconsin.data",
+        "target": "11",
+        "task": "classification",
+        "dropped": ("1",),  # the patient
+    },
+    "adult": {
+        "source": "uci/adult-train.csv",
+        "test_source": "uci/adult-test.csv",
+        "target": "15",
+        "task": "classification",
+    },
+    "abalone": {"source": "uci/abalone.csv", "target": "9", "task": "regression"},
+    "boston": {"source": "uci/boston-housing.data", "target": "14", "task": "regression"},
+    "california": {"source": "uci/california-housing.csv", "target": "median_house_value", "task": "regression"},
+}
+IMAGES = ("digits", "mnist")
+
+
+class Regime(NamedTuple):
+    """How long a data set is trained on, and in batches of how many rows."""
+
+    max_epochs: int
+    batch_size: int
+
+
+# By the number of training rows, up to which each is for: some thousands of steps.
+REGIMES = {1_000: Regime(200, 16), 10_000: Regime(60, 32), 40_000: Regime(30, 128), 10**9: Regime(15, 128)}
+
+SHARES = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9]
+ABSOLUTE = [0.01, 0.05, 0.1, 0.2, 0.5, 0.9]  # the specification's c.3
+RELATIVE = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7]
+REFINEMENTS = [0.05, 0.1, 0.15, 0.3]
+PAPERS = 0.15  # refinement
+RIVALS = [method for method in (*UNIT_SCORES, *UNIT_MERGES, *WEIGHT_SCORES) if method != "output_deviation"]
+FROM_START = ["snip", "lth", "rigl"]
+CYCLES = 3  # of lottery tickets, which share the epochs
+UPDATES = 20  # of RigL's mask, while it changes
+FOUND = "found"
+
+COMMON: dict[str, Any] = {
+    "target": "",
+    "task": "classification",
+    "dropped": "",
+    "categorical": "",
+    "layers": 2,
+    "size": 1.0,
+    "initializer": "he_uniform",
+    "learning_rate": 1e-3,
+    "batch_size": 0,
+    "max_epochs": 0,
+    "precision": "fp32",
+}
+
+
+def space(group: str, datasets: list[str], repeats: int, **factors: Any) -> dict[str, Any]:
+    """The factors that all groups have, and the group's own."""
+    common = {**COMMON, "dataset": grid_search(datasets), "repeat": grid_search(list(range(repeats)))}
+    return {"group": grid_search([group]), **common, **factors}
+
+
+def compressed(group: str, datasets: list[str], repeats: int, **factors: Any) -> dict[str, Any]:
+    """Networks that are compressed after training."""
+    rule = {
+        "method": grid_search(["output_deviation"]),
+        "criterion": "share",
+        "level": grid_search(SHARES),
+        "compensation": "mean",
+        "refinement": PAPERS,
+        "scored_on": "validation",
+        "empty_layer": "keep_one",
+    }
+    return space(group, datasets, repeats, **{**rule, **factors})
+
+
+def spaces(datasets: list[str], repeats: int) -> list[dict[str, Any]]:
+    """Everything that a comparison on some data sets takes."""
+    several = [share for share in REFINEMENTS if share != PAPERS]
+    return [
+        space("original", datasets, repeats),
+        compressed("odf2nna", datasets, repeats, compensation=grid_search(["mean", "literal", "none"])),
+        compressed("odf2nna", datasets, repeats, refinement=grid_search(several)),
+        compressed("odf2nna", datasets, repeats, criterion="absolute", level=grid_search(ABSOLUTE)),
+        compressed("odf2nna", datasets, repeats, criterion="relative", level=grid_search(RELATIVE)),
+        compressed("rivals", datasets, repeats, method=grid_search(RIVALS)),
+        space(
+            "from_start",
+            datasets,
+            repeats,
+            method=grid_search(FROM_START),
+            level=grid_search(SHARES),
+            refinement=PAPERS,
+        ),
+        space("scratch", datasets, repeats, units=FOUND, refinement=PAPERS),
+        space("chosen", datasets, repeats, chosen=FOUND, refinement=PAPERS),
+    ]
+
+
+QUICK = ["iris", "wine", "diabetes"]
+QUICK_RIVALS = ["random_units", "incoming_l2", "principal_components", "magnitude_global"]
+REDUCED = [
+    *("iris", "wine", "breast_cancer", "wisconsin", "diabetes", "digits"),
+    *("abalone", "california", "adult", "mnist"),
+]
+
+SPACES = {
+    "quick": [
+        space("original", QUICK, 2),
+        compressed("odf2nna", QUICK, 2, level=grid_search([0.5, 0.7, 0.9])),
+        compressed("rivals", QUICK, 2, method=grid_search(QUICK_RIVALS), level=grid_search([0.5, 0.7, 0.9])),
+        space("scratch", QUICK, 2, units=FOUND, refinement=PAPERS),
+        space("chosen", QUICK, 2, chosen=FOUND, refinement=PAPERS),
+    ],
+    "reduced": spaces(REDUCED, 5),
+    "paper": spaces([*REDUCED, "boston"], 10),
+}
+
+
+def network(cell: Mapping[str, Any]) -> NetworkSpec:
+    """The network that a cell of the grid means."""
+    dataset = _dataset(cell)
+    known = data.describe(dataset)
+    regime = next(regime for rows, regime in REGIMES.items() if known.fitted_size <= rows)
+    epochs = cell["max_epochs"] or regime.max_epochs
+    inputs = 1
+    for length in known.input_shape:
+        inputs *= length
+    hidden = hidden_for(cell["size"] * known.fitted_size, inputs=inputs, outputs=known.logits, layers=cell["layers"])
+    rule: dict[str, Any] = {}
+    measures: tuple[str, ...] = ()
+    if cell["group"] in ("odf2nna", "rivals"):
+        rule = {"compression": _compression(cell)}
+    elif cell["group"] == "chosen":
+        criterion, _, level = str(cell["chosen"]).partition(":")
+        own = {"method": "output_deviation", "criterion": criterion, "level": level or -1}
+        rule = {"compression": {**own, "refinement": cell["refinement"]}}
+        measures = ("export",)
+    elif cell["group"] != "original":
+        # As many epochs in all as a network that is compressed.
+        total = epochs + max(1, round(cell["refinement"] * epochs))
+        steps = known.fitted_size // (cell["batch_size"] or regime.batch_size)
+        epochs, sparsity = _from_random_weights(cell, total, steps, (inputs, *hidden, known.logits))
+        rule = {"sparsity": sparsity}
+    return NetworkSpec.model_validate(
+        {
+            "dataset": dataset,
+            "architecture": {"name": "mlp", "width": 1.0, "hidden": hidden},
+            "initializer": cell["initializer"],
+            "training": {
+                "optimizer": {"name": "adam", "learning_rate": cell["learning_rate"]},
+                "batch_size": cell["batch_size"] or regime.batch_size,
+                "max_epochs": epochs,
+                "stopping": {"name": "validation_minimum"},
+                "precision": cell["precision"],
+            },
+            **rule,
+            "pruning": {"name": "none"},
+            "measures": measures,
+            "init_seed": cell["repeat"],
+            "data_seed": cell["repeat"],
+            "order_seed": cell["repeat"],
+            "prune_seed": cell["repeat"],
+        }
+    )
+
+
+def _dataset(cell: Mapping[str, Any]) -> AnyDataset:
+    name = cell["dataset"]
+    if name in IMAGES:
+        return name
+    root = data.resolve_root(None)
+    if name in TABLES:
+        return table.examine(title=name, root=root, **TABLES[name])
+    if not name.endswith((".csv", ".data", ".parquet")):
+        known = ", ".join([*TABLES, *IMAGES])
+        raise ValueError(f"--set dataset: {name!r} is neither a CSV or Parquet file nor one of {known}")
+    if not cell["target"]:
+        raise ValueError(f"--set target: which column of {name} is to be answered? Such as --set target=price")
+    if cell["task"] not in ("classification", "regression"):
+        raise ValueError(f"--set task: {cell['task']!r} is neither classification nor regression")
+    dropped, categorical = (tuple(filter(None, cell[key].split("+"))) for key in ("dropped", "categorical"))
+    return table.examine(
+        name, target=cell["target"], task=cell["task"], dropped=dropped, categorical=categorical, root=root
+    )
+
+
+def _compression(cell: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("method", "criterion", "level", "compensation", "refinement", "scored_on", "empty_layer")
+    own = {"compensation": "none"} if cell["method"] not in UNIT_SCORES else {}  # the others have their own
+    return {key: cell[key] for key in keys} | own
+
+
+def _from_random_weights(
+    cell: Mapping[str, Any], epochs: int, steps: int, sizes: tuple[int, ...]
+) -> tuple[int, dict[str, Any]]:
+    """Epochs of one training and the sparsity of a network that starts from random weights.
+
+    `sizes` are those of the general model's layers, inputs and outputs included, `steps` those of an epoch.
+    """
+    if cell["group"] == "scratch":
+        try:
+            return epochs, {"name": "units", "kept": tuple(int(units) for units in str(cell["units"]).split("-"))}
+        except ValueError:
+            raise ValueError(f"--set units: {cell['units']!r} is not like 17-9") from None
+    left = [sizes[0], *(_left(units, cell["level"]) for units in sizes[1:-1]), sizes[-1]]
+    nonzeros = sum(inputs * outputs for inputs, outputs in pairwise(left))
+    method = cell["method"]
+    if method not in FROM_START:
+        raise ValueError(f"--set method: {method!r} is none of {', '.join(FROM_START)}")
+    if method == "lth":
+        return max(1, epochs // CYCLES), {"name": "lth", "nonzeros": nonzeros, "cycles": CYCLES}
+    if method == "rigl":
+        changing = 0.75 * epochs * steps
+        return epochs, {"name": "rigl", "nonzeros": nonzeros, "interval": max(1, int(changing / UPDATES))}
+    return epochs, {"name": method, "nonzeros": nonzeros}
+
+
+def _left(units: int, share: float) -> int:
+    from raydensity.compression.removal import units_left  # here, since it imports torch
+
+    return units_left(units, share)
+
+
+# What depends on results ----------------------------------------------------------------------------------------------
+
+
+def resolve(given: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
+    """The sizes that odf2nna found, for `scratch`, and the smallest network without loss, for `chosen`.
+
+    Of each data set and repeat whose networks of odf2nna are finished; the others are left out, until they are.
+    """
+    found: list[dict[str, Any]] = []
+    results: dict[str, list[dict[str, Any]]] | None = None
+    for each in given:
+        factor = {"scratch": "units", "chosen": "chosen"}.get(str(grid.levels([each], "group")[0]))
+        if factor is None or grid.levels([each], factor) != [FOUND]:
+            found.append(each)
+            continue
+        results = _results(ledger) if results is None else results
+        for cell in grid.cells(each):
+            levels = list(_found(cell, factor, results))
+            if levels:
+                found.append({**cell, "group": grid_search([cell["group"]]), factor: grid_search(levels)})
+    if not found:
+        raise ValueError(
+            "--set group: what these networks are depends on those of the group odf2nna, which are not there"
+        )
+    return found
+
+
+def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
+    original = network({**cell, "group": "original"})
+    before = [row for row in results[original.id] if not row["compression"]]
+    rows = [
+        row
+        for row in results[original.id]
+        if row["compression"] == "output_deviation" and row["refinement"] == cell["refinement"] and row["units_left"]
+    ]
+    if not before or not rows:
+        return
+    if factor == "units":
+        yield from dict.fromkeys("-".join(map(str, row["units_left"])) for row in rows)
+        return
+    own = [row for row in rows if row["compensation"] == "mean"]
+    best = smallest_without_loss(own, before[0])
+    if best is not None:
+        yield f"{best['criterion']}:{best['level']:g}"
+
+
+def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
+    """Originals, and networks of odf2nna, by the id of the original."""
+    columns = ["network_id", "original_id", "compression", "criterion", "level", "compensation", "refinement"]
+    columns += ["status", "units_left", "parameters_after", "task", "validation_accuracy", "validation_loss"]
+    found = defaultdict(list)
+    for _, record in ledger.cohorts():
+        for row in record.select(columns).to_pylist():
+            if row["compression"] in ("", "output_deviation") and row["status"] == "finished":
+                found[row["original_id"] or row["network_id"]].append(row)
+    return found
+
+
+STUDY = Study(
+    name="odf2nna",
+    title="Optimizing dense feed-forward neural networks: units that hardly vary (arXiv 2312.10560)",
+    spaces=SPACES,
+    network=network,
+    selecting=("group",),
+    resolve=resolve,
+    placeholders=(FOUND,),
+)
