@@ -1,0 +1,131 @@
+"""Figures that compare: compression without loss, refined networks against others, critical differences."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures import CannotDraw
+from analysis.odf2nna import methods
+from analysis.odf2nna.methods import COLORS, OURS
+from analysis.odf2nna.tables import Tables
+from analysis.ranking import groups_alike
+
+ROW = 0.24  # inches a row
+
+
+def without_loss(tables: Tables) -> Figure:
+    """Compression without loss by method, a dot a data set, a bar their mean; the best first."""
+    table = tables.compression
+    if table.empty:
+        raise CannotDraw("No network was compressed.")
+    means = table.groupby("method")["compression"].mean().sort_values()
+    figure = Figure(figsize=(6.6, 0.9 + ROW * len(means)), layout="constrained")
+    panel = figure.subplots()
+    for place, (method, mean) in enumerate(means.items()):
+        color = COLORS[methods.family(str(method))]
+        own = table.loc[table["method"].eq(method), "compression"]
+        panel.barh(place, mean, color=color, alpha=0.35, height=0.72)
+        panel.plot(own, np.full(len(own), place), linestyle="", marker="o", markersize=3, color=color)
+    panel.set_yticks(range(len(means)), [methods.name(str(method)) for method in means.index])
+    panel.set(xlabel="parameters removed without loss, % (dots: data sets; bars: their mean)", xlim=(0, 100))
+    panel.grid(axis="y", visible=False)
+    panel.axvline(70, color="0.4", linestyle="--", linewidth=1)
+    return figure
+
+
+def refined_against(tables: Tables) -> Figure:
+    """How much better refined networks are than the original, and than the same units from random weights."""
+    table = tables.refined_against
+    table = table[table["n"].gt(0)]
+    if table.empty:
+        raise CannotDraw("No network was refined.")
+    datasets = tables.networks.datasets
+    figure = Figure(figsize=(7.4, 1.1 + 2 * ROW * len(datasets)), layout="constrained")
+    pair = figure.subplots(1, 2, sharey=True)
+    for panel, other in zip(pair, ("original", "scratch"), strict=True):
+        rows = table[table["against"].eq(other)]
+        levels = sorted(rows["level"].dropna().unique())
+        for place, dataset in enumerate(reversed(datasets)):
+            own = rows[rows["dataset"].eq(dataset)]
+            for level, gain in zip(own["level"], own["gain"], strict=True):
+                _point(panel, gain, place, level, levels)
+        panel.axvline(0, color="0.5", linewidth=1)
+        panel.set_yticks(range(len(datasets)), reversed(datasets))
+        panel.set_title(f"refined less {'original' if other == 'original' else 'from scratch'}")
+        panel.set_xlabel("points of accuracy, or % of the squared error")
+        low, high = rows["gain"].quantile(0.05), rows["gain"].quantile(0.95)
+        room = 0.15 * (high - low) or 1
+        panel.set_xlim(min(low, 0) - room, max(high, 0) + room)
+    handles = [
+        Line2D([], [], linestyle="", marker="D", markersize=5, color=COLORS[OURS_FAMILY], label="chosen without loss")
+    ]
+    handles += [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            markersize=4,
+            color=_shade(level, levels),
+            label=f"{100 * level:.0f} % of the units gone",
+        )
+        for level in levels
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+OURS_FAMILY = methods.family(OURS)
+
+
+def _point(panel: Axes, gain: float, place: int, level: float, levels: list[float]) -> None:
+    if np.isnan(level):
+        panel.plot(gain, place, marker="D", markersize=5, color=COLORS[OURS_FAMILY], zorder=3)
+    else:
+        panel.plot(gain, place, marker="o", markersize=4, color=_shade(level, levels))
+
+
+def _shade(level: float, levels: list[float]) -> str:
+    return str(0.8 - 0.65 * levels.index(level) / max(1, len(levels) - 1))
+
+
+def critical_differences(tables: Tables, measure: str) -> Figure:
+    """Average ranks on a line, and bars over methods that Nemenyi's test does not tell apart (Demšar 2006)."""
+    wide = tables.scores(measure)
+    if wide.shape[1] < 3 or len(wide) < 2:
+        raise CannotDraw("Ranks take three methods on two data sets or more.")
+    found = tables.ranking(measure)
+    ranks = found.ranks
+    half = -(-len(ranks) // 2)
+    bars = groups_alike(ranks, found.critical_difference)
+    figure = Figure(figsize=(7.4, 1.2 + ROW * (half + 0.6 * len(bars))), layout="constrained")
+    panel = figure.subplots()
+    panel.set_axis_off()
+    top = 0.0
+    panel.hlines(top, 1, len(ranks), color="0.2", linewidth=1)
+    for tick in range(1, len(ranks) + 1):
+        panel.vlines(tick, top, top + 0.25, color="0.2", linewidth=0.8)
+        panel.text(tick, top + 0.35, str(tick), ha="center", va="bottom", fontsize=7.5)
+    for place, (start, end) in enumerate(bars, start=1):
+        panel.hlines(top - 0.42 * place, start - 0.05, end + 0.05, color="0.1", linewidth=3)
+    below = top - 0.42 * len(bars) - 0.7
+    for place, (method, rank) in enumerate(ranks.items()):
+        left = place < half
+        height = below - (place if left else len(ranks) - 1 - place)
+        edge = 0.6 if left else len(ranks) + 0.4
+        color = COLORS[methods.family(str(method))]
+        panel.plot([rank, rank, edge], [top, height, height], color=color, linewidth=1)
+        words = f"{methods.name(str(method))}  {rank:.1f}" if left else f"{rank:.1f}  {methods.name(str(method))}"
+        weight = "bold" if method == OURS else "normal"
+        panel.text(
+            edge, height, words, ha="right" if left else "left", va="center", fontsize=8, color=color, weight=weight
+        )
+    length = found.critical_difference
+    panel.hlines(top + 1.5, 1, 1 + length, color="0.2", linewidth=2)
+    panel.text(1 + length / 2, top + 1.65, f"critical difference {length:.1f}", ha="center", va="bottom", fontsize=8)
+    panel.set_ylim(below - half - 0.3, top + 2.6)
+    panel.set_xlim(-0.35 * len(ranks), 1.35 * len(ranks))
+    return figure

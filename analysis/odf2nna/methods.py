@@ -1,0 +1,67 @@
+"""The ways of making a network smaller, in words and families."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OURS = "output_deviation"
+RANDOM = "random_units"
+SCRATCH = "scratch"
+
+
+class Look(NamedTuple):
+    """A method's name, and the family that it is drawn as."""
+
+    name: str
+    family: str
+
+
+UNITS, MERGED, WEIGHTS, START = "units by a score", "units merged", "weights after training", "weights from the start"
+LOOKS = {
+    OURS: Look("ODF2NNA", "ODF2NNA"),
+    RANDOM: Look("random units", "random units"),
+    "incoming_l1": Look("incoming weights, L1", UNITS),
+    "incoming_l2": Look("incoming weights, L2", UNITS),
+    "outgoing_l1": Look("outgoing weights, L1", UNITS),
+    "outgoing_l2": Look("outgoing weights, L2", UNITS),
+    "geometric_median": Look("geometric median", UNITS),
+    "mean_activation": Look("mean activation", UNITS),
+    "average_percentage_of_zeros": Look("percentage of zeros", UNITS),
+    "taylor": Look("Taylor, first order", UNITS),
+    "activation_gradient": Look("gradient of the activation", UNITS),
+    "correlation": Look("correlation, merged", MERGED),
+    "principal_components": Look("principal components, refactored", MERGED),
+    "magnitude_layerwise": Look("magnitude, by layer", WEIGHTS),
+    "magnitude_global": Look("magnitude, global", WEIGHTS),
+    "optimal_brain_damage": Look("optimal brain damage", WEIGHTS),
+    "snip": Look("SNIP", START),
+    "lth": Look("lottery tickets", START),
+    "rigl": Look("RigL", START),
+}
+COLORS = {
+    "ODF2NNA": "#b2182b",
+    "random units": "#000000",
+    UNITS: "#6baed6",
+    MERGED: "#1a7a3c",
+    WEIGHTS: "#f08a24",
+    START: "#7b4fa3",
+}
+
+
+def name(method: str) -> str:
+    """In words: a method, or one with another criterion or compensation, as `output_deviation, absolute`."""
+    base, _, own = method.partition(", ")
+    words = LOOKS[base].name if base in LOOKS else base
+    return f"{words}, {own}" if own else words
+
+
+def family(method: str) -> str:
+    base = method.partition(", ")[0]
+    return LOOKS[base].family if base in LOOKS else UNITS
+
+
+def rank(method: str) -> tuple[int, str]:
+    """Where a method stands in tables."""
+    base = method.partition(", ")[0]
+    names = list(LOOKS)
+    return (names.index(base) if base in names else len(names), method)
