@@ -33,7 +33,9 @@ SUMMARY = [
     "status",
     "converged",
     "epochs",
+    "task",
     "validation_accuracy",
+    "validation_loss",
     *SECONDS,
     "device",
 ]

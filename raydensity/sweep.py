@@ -124,14 +124,19 @@ def _tune(
 
 
 def summary_table(plan: Plan, finished: pa.Table) -> Table:
-    """What was found, a row a kind of network; accuracy is the mean and standard deviation of those not diverged."""
+    """What was found, a row a kind of network; accuracy, or the loss of a regression, is the mean and standard
+    deviation of those not diverged."""
     own = pc.is_in(finished["network_id"], pa.array(list(plan.networks), pa.string()))
     frame = finished.filter(own).drop_columns(["network_id", "cohort_id"]).to_pandas()
     # Networks from before there was one of these columns have null there.
     frame[KINDS] = frame[KINDS].fillna({"sparsity": "", "inputs": 0, "samples": 0, "momentum": 0.0})
     rows = []
     for levels, group in frame.groupby(KINDS):
-        accuracy = 100 * group["validation_accuracy"]
+        if (group["task"] == "regression").any():
+            judged = f"loss {group['validation_loss'].mean():.3f} ± {group['validation_loss'].std():.3f}"
+        else:
+            accuracy = 100 * group["validation_accuracy"]
+            judged = f"{accuracy.mean():.1f} ± {accuracy.std():.1f} %"
         rows.append(
             (
                 *kind(dict(zip(KINDS, levels, strict=True))),
@@ -139,8 +144,8 @@ def summary_table(plan: Plan, finished: pa.Table) -> Table:
                 f"{(group['status'] == 'diverged').sum():,}",
                 f"{group['converged'].sum():,}",
                 f"{group['epochs'].mean():.1f}",
-                f"{accuracy.mean():.1f} ± {accuracy.std():.1f} %",
+                judged,
             )
         )
-    columns = (*KIND, "width", "n", "diverged", "converged", "mean epochs", "validation accuracy")
+    columns = (*KIND, "width", "n", "diverged", "converged", "mean epochs", "validation")
     return table_of(f"{plan.study} · {plan.scale}: trained networks", columns, rows)

@@ -325,8 +325,8 @@ def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
     columns = ["network_id", "original_id", "compression", "criterion", "level", "compensation", "refinement"]
     columns += ["status", "units_left", "parameters_after", "task", "validation_accuracy", "validation_loss"]
     found = defaultdict(list)
-    for _, record in ledger.cohorts():
-        for row in record.select(columns).to_pylist():
+    for _, record in ledger.cohorts(columns):
+        for row in record.to_pylist():
             if row["compression"] in ("", "output_deviation") and row["status"] == "finished":
                 found[row["original_id"] or row["network_id"]].append(row)
     return found

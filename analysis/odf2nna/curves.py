@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -56,7 +58,7 @@ def _line(panel: Axes, rows: pd.DataFrame, method: str) -> None:
         {"linewidth": 2.2, "marker": "o", "markersize": 3, "zorder": 6} if ours else {"linewidth": 0.9, "alpha": 0.8}
     )
     panel.plot(rows["compression"], rows["score_after"], color=color, **style)
-    if ours:
+    if ours and rows["n"].min() > 2:  # of two repeats the interval is six times their distance
         panel.fill_between(
             rows["compression"], rows["score_low"], rows["score_high"], color=color, alpha=0.18, linewidth=0
         )
@@ -88,7 +90,7 @@ def by_epsilon(tables: Tables) -> Figure:
     colors = _colors(tables)
     for name, (above, below) in zip(criteria, axes, strict=True):
         for dataset, rows in table[table["criterion"].eq(name)].groupby("dataset", sort=False):
-            style = {"color": colors[str(dataset)], "marker": "o", "markersize": 2.5, "linewidth": 1.2}
+            style: dict[str, Any] = {"color": colors[str(dataset)], "marker": "o", "markersize": 2.5, "linewidth": 1.2}
             above.plot(rows["level"], rows["compression"], **style)
             below.plot(rows["level"], rows["gain"], **style)
         for panel in (above, below):
@@ -115,7 +117,7 @@ def by_refinement(tables: Tables) -> Figure:
     colors = _colors(tables)
     for level, [panel] in zip(levels, axes, strict=True):
         for dataset, rows in table[table["level"].eq(level)].groupby("dataset", sort=False):
-            style = {"color": colors[str(dataset)], "marker": "o", "markersize": 2.5, "linewidth": 1.2}
+            style: dict[str, Any] = {"color": colors[str(dataset)], "marker": "o", "markersize": 2.5, "linewidth": 1.2}
             panel.plot(100 * rows["refinement"], rows["gain"], **style)
         panel.axhline(0, color="0.6", linestyle="--", linewidth=1)
         panel.set(

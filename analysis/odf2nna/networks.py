@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from analysis.odf2nna.methods import OURS
@@ -123,17 +122,17 @@ def _joined(units: pd.Series) -> pd.Series:
 
 
 def _with_levels(smaller: pd.DataFrame) -> pd.DataFrame:
-    """Networks that were sparse from the start have the level of those with as many weights, and their refinement."""
-    by_units = smaller[smaller["criterion"].eq("share") & smaller["weights_in_mask"].notna()]
+    """Networks that were sparse from the start have the level of those with as many weights, and their refinement.
+
+    In small networks several levels remove the same number of units: such a network stands for each of them.
+    """
     same = ["dataset", "hidden", "weights_in_mask"]
-    levels = by_units.drop_duplicates(same).set_index(same)["level"]
-    from_start = smaller["compression"].eq("")
-    keys = pd.MultiIndex.from_frame(smaller.loc[from_start, ["dataset", "hidden", "nonzeros_asked"]])
-    smaller.loc[from_start, "level"] = levels.reindex(keys).to_numpy(dtype=np.float64)
-    smaller.loc[from_start, "criterion"] = "share"
-    smaller.loc[from_start, "compensation"] = "none"
-    smaller.loc[from_start, "refinement"] = PAPERS
-    return smaller
+    by_units = smaller[smaller["criterion"].eq("share")]
+    levels = by_units[[*same, "level"]].drop_duplicates().rename(columns={"weights_in_mask": "nonzeros_asked"})
+    from_start = smaller[smaller["compression"].eq("")].drop(columns="level")
+    from_start = from_start.merge(levels, on=["dataset", "hidden", "nonzeros_asked"], how="left")
+    usual = {"criterion": "share", "compensation": "none", "refinement": PAPERS}
+    return pd.concat([smaller[smaller["compression"].ne("")], from_start.assign(**usual)], ignore_index=True)
 
 
 def _variants(smaller: pd.DataFrame) -> pd.Series:

@@ -49,24 +49,24 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         figure(
             "without_loss",
             "Compression without loss",
-            "The smallest network of each repeat that is no worse on validation rows; where there is none, the original. "
-            "Scores are on test rows: percent of right answers, or squared error of a target of variance 1. ODF2NNA, "
-            "any criterion, chooses among more networks than the others. Dashed: the paper's 70 %.",
+            "The smallest network of each repeat that is no worse on validation rows; where there is none, the "
+            "original. Scores are on test rows: percent of right answers, or squared error of a target of variance 1. "
+            "ODF2NNA, any criterion, chooses among more networks than the others. Dashed: the paper's 70 %.",
             partial(comparisons.without_loss, tables),
             shown=display.compression(tables),
         ),
         figure(
             "curves",
             "Score against compression",
-            "Means over repeats on test rows after the refinement; the band is ODF2NNA's 95 % interval of confidence. What "
-            "fails altogether goes off the panel.",
+            "Means over repeats on test rows after the refinement; the band is ODF2NNA's 95 % interval of confidence. "
+            "What fails altogether goes off the panel.",
             partial(curves.against_compression, tables),
         ),
         figure(
             "refined_against",
             "Refined against original, and against scratch",
-            "Paired by repeat; positive: the refined network is better. From scratch: the same units, from random weights, "
-            "for as many epochs in all.",
+            "Paired by repeat; positive: the refined network is better. From scratch: the same units, from random "
+            "weights, for as many epochs in all.",
             partial(comparisons.refined_against, tables),
             shown=display.refined_against(tables),
         ),
@@ -74,8 +74,8 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
             figure(
                 f"ranks_{measure}",
                 f"Methods ranked over data sets: {words}",
-                "Average ranks, 1 is the best; a bar joins methods that Nemenyi's test does not tell apart. Table: Wilcoxon's "
-                "signed ranks over data sets, with Holm's correction.",
+                "Average ranks, 1 is the best; a bar joins methods that Nemenyi's test does not tell apart. Table: "
+                "Wilcoxon's signed ranks over data sets, with Holm's correction.",
                 partial(comparisons.critical_differences, tables, measure),
                 shown=display.ranks(tables, measure),
             )
@@ -87,8 +87,8 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         figure(
             "epsilon",
             "Sensitivity to epsilon",
-            "Units go whose standard deviation is at most epsilon, itself or relative to the layer's largest; or a share of "
-            "each layer. What loses most goes off the panel.",
+            "Units go whose standard deviation is at most epsilon, itself or relative to the layer's largest; or a "
+            "share of each layer. What loses most goes off the panel.",
             partial(curves.by_epsilon, tables),
         ),
         figure(
@@ -99,8 +99,8 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         ),
         Section(
             "Compensation for removed units",
-            "How much better than the original, medians over data sets: by the mean output of what goes, by its biases as "
-            "the paper's summary can be read, and without.",
+            "How much better than the original, medians over data sets: by the mean output of what goes, by its biases "
+            "as the paper's summary can be read, and without.",
             tables={"": shown} if len(shown := display.compensations(tables)) else {},
             missing="" if len(shown) else "Units were compensated for in one way only.",
         ),

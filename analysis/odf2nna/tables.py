@@ -17,6 +17,7 @@ from analysis.odf2nna.without_loss import ANY, candidates, chosen
 from analysis.ranking import Ranking, against, ranking
 
 CONFIDENCE = 0.95
+EXACT = 1e-9  # share of a difference that is rounding
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,9 @@ def _half_width(std: pd.Series, n: pd.Series) -> pd.Series:
 
 
 def _paired_p(apart: pd.Series) -> float:
-    return float(stats.ttest_1samp(apart, 0).pvalue) if len(apart) > 1 and apart.std() > 0 else float("nan")
+    """Of a paired t-test; NaN for fewer than two pairs, and where all differ by the same, to rounding."""
+    varies = len(apart) > 1 and apart.std() > EXACT * apart.abs().max()
+    return float(stats.ttest_1samp(apart, 0).pvalue) if varies else float("nan")
 
 
 def _holm(p: pd.Series) -> pd.Series:
