@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydensity.losses import answers, cross_entropy, mean_cross_entropy
+from raydensity.losses import answers, example_losses, mean_loss
 
 
 def test_cross_entropy_of_one_logit_and_of_two():
@@ -15,8 +15,8 @@ def test_cross_entropy_of_one_logit_and_of_two():
     one = torch.tensor([[[three], [three], [0.0]]])
     two = torch.tensor([[[0.0, three], [0.0, three], [5.0, 5.0]]])
     for logits in (one, two):
-        assert cross_entropy(logits, labels)[0].tolist() == pytest.approx(expected)
-        assert mean_cross_entropy(logits[0], labels[0]).item() == pytest.approx(sum(expected) / 3)
+        assert example_losses(logits, labels)[0].tolist() == pytest.approx(expected)
+        assert mean_loss(logits[0], labels[0]).item() == pytest.approx(sum(expected) / 3)
 
 
 @settings(deadline=None)
@@ -25,7 +25,7 @@ def test_one_logit_is_a_choice_of_two_of_which_one_has_logit_zero(values, bits):
     one = torch.tensor(values).view(1, -1, 1)
     labels = torch.tensor([[bits >> place & 1 for place in range(len(values))]])
     two = torch.cat([torch.zeros_like(one), one], dim=2)
-    torch.testing.assert_close(cross_entropy(one, labels), cross_entropy(two, labels), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(example_losses(one, labels), example_losses(two, labels), rtol=1e-5, atol=1e-5)
     assert torch.equal(answers(one), answers(two))
 
 
@@ -44,7 +44,7 @@ def test_the_loss_of_a_row_and_its_gradient_do_not_depend_on_other_rows(count, l
 
     def of(rows):
         own = logits[rows].clone().requires_grad_()
-        losses = cross_entropy(own, labels[rows])
+        losses = example_losses(own, labels[rows])
         return losses.detach(), *torch.autograd.grad(losses.mean(1).sum(), own)
 
     together = of(list(range(7)))

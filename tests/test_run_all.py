@@ -54,7 +54,7 @@ def closed_port():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "sparsity"], "--study: 'sparsity' is unknown; there is density, frivolous, sparsest"),
+        (["--study", "sparsity"], "--study: 'sparsity' is unknown; there is density, frivolous, odf2nna, sparsest"),
         (["--scale", "huge"], "--scale: 'huge' is unknown; it is quick, reduced, paper"),
         (["--set", "width"], "--set: 'width' is not FACTOR=LEVEL,LEVEL"),
         (["--set", "depth=3"], "no factor 'depth'; it has preprocessing, batch_size"),
