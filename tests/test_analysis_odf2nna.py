@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,15 @@ def runs(tmp_path_factory) -> Runs:
             ledger.write(run_cohort([spec for spec in left if spec.cohort_key == key]))
     frame = pa.concat_tables([record for _, record in ledger.cohorts()]).to_pandas()
     return Runs("odf2nna", "quick", "s" * 20, "2026-11-22T00:00:00", len(found), frame[["network_id", *COLUMNS]])
+
+
+def test_the_report_before_networks_from_scratch_are_there(runs: Runs, tmp_path: Path) -> None:
+    """As it is written when the first part of the grid is done."""
+    first = runs.networks[runs.networks["sparsity"].ne("units") & runs.networks["exported_difference"].isna()]
+    report(replace(runs, networks=first.reset_index(drop=True)), tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "compression.csv")
+    assert table["score_scratch"].isna().all()
+    assert (tmp_path / "figures" / "refined_against.png").exists()
 
 
 def test_the_report_of_real_networks(runs: Runs, tmp_path: Path) -> None:

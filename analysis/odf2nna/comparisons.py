@@ -44,10 +44,11 @@ def refined_against(tables: Tables) -> Figure:
         raise CannotDraw("No network was refined.")
     datasets = tables.networks.datasets
     figure = Figure(figsize=(7.4, 1.1 + 2 * ROW * len(datasets)), layout="constrained")
-    pair = figure.subplots(1, 2, sharey=True)
-    for panel, other in zip(pair, ("original", "scratch"), strict=True):
+    others = [other for other in ("original", "scratch") if table["against"].eq(other).any()]
+    [row] = figure.subplots(1, len(others), sharey=True, squeeze=False)
+    levels = sorted(table["level"].dropna().unique())
+    for panel, other in zip(row, others, strict=True):
         rows = table[table["against"].eq(other)]
-        levels = sorted(rows["level"].dropna().unique())
         for place, dataset in enumerate(reversed(datasets)):
             own = rows[rows["dataset"].eq(dataset)]
             for level, gain in zip(own["level"], own["gain"], strict=True):
