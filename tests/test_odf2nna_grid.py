@@ -6,12 +6,13 @@ from collections import Counter
 
 import pytest
 
-from raydensity import data
+from raydensity import data, plan
 from raydensity.experiment import run_cohort
 from raydensity.grid import cells, configure, expand
 from raydensity.ledger import Ledger
 from raydensity.models import outline
 from raydensity.models.counts import parameter_count
+from raydensity.placement import Cluster
 from raydensity.spec.sparsity import LTH, SNIP, RigL, Units
 from sweeps.odf2nna import FOUND, RIVALS, SHARES, SPACES, STUDY, TABLES
 
@@ -141,6 +142,11 @@ def test_scratch_and_chosen_follow_the_results(tmp_path) -> None:
     assert not any(isinstance(spec.sparsity, Units) or "export" in spec.measures for spec in first.values())
     second = run_all(ledger, spaces)
     assert set(first) < set(second)
+    planned = plan.make(
+        "odf2nna", scale="quick", networks=second, ledger=Ledger(tmp_path / "new", "odf2nna"), cluster=Cluster(cpus=2)
+    )
+    assert sum(len(cohort.specs) for cohort in planned.cohorts) == len(second)
+    assert {spec.original.id for spec in second.values() if spec.compression} <= set(first)
     rows = [row for _, record in ledger.cohorts() for row in record.to_pylist()]
     sizes = {tuple(row["units_left"]) for row in rows if row["compression"] == "output_deviation"}
     assert {spec.sparsity.kept for spec in second.values() if isinstance(spec.sparsity, Units)} == sizes

@@ -183,8 +183,11 @@ class NetworkSpec(Frozen):
 
     @property
     def original(self) -> NetworkSpec:
-        """The network before its compression."""
-        return self.model_copy(update={"compression": None}) if self.compression else self
+        """The network before its compression, which is not exported."""
+        if self.compression is None:
+            return self
+        measures = tuple(name for name in self.measures if name != "export")
+        return self.model_copy(update={"compression": None, "measures": measures})
 
     @property
     def total_epochs(self) -> int:
