@@ -30,8 +30,14 @@ def ranking(scores: pd.DataFrame, *, alpha: float = 0.05) -> Ranking:
     ranks = scores.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     datasets, methods = scores.shape
     enough = methods > 2 and datasets > 1
-    p = float(stats.friedmanchisquare(*(scores[name] for name in scores)).pvalue) if enough else float("nan")
+    p = _friedman(scores) if enough else float("nan")
     return Ranking(ranks, p, critical_difference(methods, datasets, alpha=alpha), datasets)
+
+
+def _friedman(scores: pd.DataFrame) -> float:
+    if (scores.nunique(axis=1) == 1).all():
+        return 1.0  # its statistic is 0 / 0 where all methods are alike on every data set
+    return float(stats.friedmanchisquare(*(scores[name] for name in scores)).pvalue)
 
 
 def critical_difference(methods: int, datasets: int, *, alpha: float = 0.05) -> float:

@@ -78,6 +78,12 @@ def evaluate(
     return Evaluation(losses / indices.shape[1], accuracy)
 
 
+def evaluate_on_test(cohort: Cohort, dataset: Dataset, preprocessing: str) -> Evaluation:
+    """Evaluate every network on all test images."""
+    everything = torch.arange(dataset.description.test_size, device=cohort.device).expand(cohort.size, -1)
+    return evaluate(cohort, dataset, everything, preprocessing, test=True)
+
+
 @torch.no_grad()
 def right_answers(cohort: Cohort, dataset: Dataset, indices: Tensor, preprocessing: str) -> Tensor:
     """Which of its own images of the training file each network answers correctly: indices [N, V] -> bool [N, V]."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from raydensity import data, models
+from raydensity import models
 from raydensity.checkpoints import CURVES
 from raydensity.checkpoints import Progress as NetworkProgress
 from raydensity.cohort import Cohort
@@ -27,11 +27,12 @@ from raydensity.models.mlp import DenseNetwork
 from raydensity.networks import prepared, trained_cohort
 from raydensity.provenance import git_state
 from raydensity.pruning.magnitude import global_trajectory, trajectory
+from raydensity.pruning.masks import units_left
 from raydensity.published_weights import Weights
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import GlobalMagnitudePruning, NetworkSpec, NoPruning, content_hash
 from raydensity.spec.sparsity import Units
-from raydensity.training import stack_shared
+from raydensity.training import validation_images
 
 DRAWN = 4096  # weights of a sparse network that is kept itself: with more, no one draws it
 KEPT = ("kept_layer", "kept_unit", "kept_input", "kept_value")
@@ -89,8 +90,7 @@ def run_cohort(
     if alive:
         own = [specs[i] for i in alive]
         cohort = trained_cohort(own, [trained[i] for i in alive], dataset, device=device, published=published)
-        parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in own}}
-        validation = stack_shared([parts[spec.data_seed] for spec in own])
+        validation = validation_images(own, dataset)
         clock = time.monotonic()
         kept = _kept_columns(cohort, own)
         pruned = _pruning_columns(cohort, dataset, validation, specs[0])
@@ -169,7 +169,7 @@ def _kept_columns(cohort: Cohort, specs: Sequence[NetworkSpec]) -> list[dict[str
         return rows
     biases = [name.replace("weight", "bias") for name in kernels]
     parameters = torch.cat([mask.flatten(1) for mask in masks.values()], dim=1).sum(1)
-    units = torch.stack([masks[name].sum(1) for name in biases[:-1]], dim=1)
+    units = units_left(cohort)
     for number in lost:
         row, count = rows[number], parameters[number].item()
         row["parameters_after"] = row["nonzeros"] if _loses_weights(specs[number]) else count

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, as_seen, normalize
-from raydensity.evaluation import evaluate, gather, right_answers
+from raydensity.evaluation import evaluate_on_test, gather, right_answers
 from raydensity.export import export
 from raydensity.initializers import starting_parameters
 from raydensity.interpretability.units import MOST_UNITS, SHOWN, unit_images
@@ -28,6 +28,7 @@ from raydensity.measuring_costs import COVARIANCE, NARROWING_NUMBERS, WAYS, meas
 from raydensity.models.chain import Chain
 from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import outcomes
+from raydensity.pruning.masks import units_left
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 
@@ -52,8 +53,7 @@ def measured_columns(
     preprocessing, wanted, device = specs[0].preprocessing, specs[0].measures, cohort.device
     rows: list[dict[str, Any]] = [{} for _ in specs]
     if dataset.description.test_size:
-        everything = torch.arange(dataset.description.test_size, device=device).expand(cohort.size, -1)
-        tested = evaluate(cohort, dataset, everything, preprocessing, test=True)
+        tested = evaluate_on_test(cohort, dataset, preprocessing)
         for row, loss, accuracy in zip(rows, tested.loss.tolist(), tested.accuracy.tolist(), strict=True):
             row |= {"test_loss": loss, "test_accuracy": None if dataset.description.regression else accuracy}
     if "correctness" in wanted:
@@ -100,9 +100,7 @@ def _narrowing(network: Chain, dataset: Dataset, validation: Tensor, spec: Netwo
 def _exported(network: Chain, cohort: Cohort, index: int, dataset: Dataset, spec: NetworkSpec) -> dict[str, Any]:
     """The small network itself, compared with the one that was trained on test images, or training ones."""
     assert isinstance(network, DenseNetwork)
-    assert cohort.masks is not None
-    biases = [name for name in cohort.shapes if name.endswith("bias")][:-1]
-    left = [int(cohort.weights(name, cohort.masks[name])[index].sum()) for name in biases]
+    left = units_left(cohort)[index].tolist()
     known = dataset.description
     images = dataset.test_images if known.test_size else dataset.train_images
     seen = normalize(dataset, images[:UNIT_CHUNK], spec.preprocessing)

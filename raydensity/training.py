@@ -335,6 +335,12 @@ class _Run:
             self.interval = max(self.checkpoint_seconds, (self.saved - started) / CHECKPOINT_SHARE)
 
 
+def validation_images(specs: Sequence[NetworkSpec], dataset: Dataset) -> Tensor:
+    """Each network's validation images, as indices of the training file [N, V]."""
+    parts = {seed: split(dataset, seed)[1] for seed in {spec.data_seed for spec in specs}}
+    return stack_shared([parts[spec.data_seed] for spec in specs])
+
+
 def stack_shared(indices: Sequence[Tensor]) -> Tensor:
     """[V] each -> [N, V]: the same memory N times where all are one tensor."""
     if all(each is indices[0] for each in indices):

@@ -30,20 +30,21 @@ Settings (--set) beside those of every study:
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ray.tune import grid_search
 
 from raydensity import data, grid
+from raydensity.compression.removal import weights_left
 from raydensity.data import table
 from raydensity.ledger import Ledger
 from raydensity.measures.loss_of_compression import smallest_without_loss
 from raydensity.models.mlp import hidden_for
 from raydensity.spec import AnyDataset, NetworkSpec
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES
+from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES, refinement_epochs
 from raydensity.study import Study
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -175,9 +176,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     known = data.describe(dataset)
     regime = next(regime for rows, regime in REGIMES.items() if known.fitted_size <= rows)
     epochs = cell["max_epochs"] or regime.max_epochs
-    inputs = 1
-    for length in known.input_shape:
-        inputs *= length
+    inputs = math.prod(known.input_shape)
     hidden = hidden_for(cell["size"] * known.fitted_size, inputs=inputs, outputs=known.logits, layers=cell["layers"])
     rule: dict[str, Any] = {}
     measures: tuple[str, ...] = ()
@@ -190,7 +189,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         measures = ("export",)
     elif cell["group"] != "original":
         # As many epochs in all as a network that is compressed.
-        total = epochs + max(1, round(cell["refinement"] * epochs))
+        total = epochs + refinement_epochs(cell["refinement"], epochs)
         steps = known.fitted_size // (cell["batch_size"] or regime.batch_size)
         epochs, sparsity = _from_random_weights(cell, total, steps, (inputs, *hidden, known.logits))
         rule = {"sparsity": sparsity}
@@ -255,8 +254,7 @@ def _from_random_weights(
             return epochs, {"name": "units", "kept": tuple(int(units) for units in str(cell["units"]).split("-"))}
         except ValueError:
             raise ValueError(f"--set units: {cell['units']!r} is not like 17-9") from None
-    left = [sizes[0], *(_left(units, cell["level"]) for units in sizes[1:-1]), sizes[-1]]
-    nonzeros = sum(inputs * outputs for inputs, outputs in pairwise(left))
+    nonzeros = sum(weights_left(sizes, cell["level"]))
     method = cell["method"]
     if method not in FROM_START:
         raise ValueError(f"--set method: {method!r} is none of {', '.join(FROM_START)}")
@@ -266,12 +264,6 @@ def _from_random_weights(
         changing = 0.75 * epochs * steps
         return epochs, {"name": "rigl", "nonzeros": nonzeros, "interval": max(1, int(changing / UPDATES))}
     return epochs, {"name": method, "nonzeros": nonzeros}
-
-
-def _left(units: int, share: float) -> int:
-    from raydensity.compression.removal import units_left  # here, since it imports torch
-
-    return units_left(units, share)
 
 
 # What depends on results ----------------------------------------------------------------------------------------------

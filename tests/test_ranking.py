@@ -58,6 +58,10 @@ def test_bars_join_what_is_alike() -> None:
     assert groups_alike(ranks, 5.0) == [(1.0, 4.0)]
 
 
+def test_methods_alike_everywhere_do_not_differ() -> None:
+    assert ranking(pd.DataFrame(np.zeros((3, 4)), columns=list("abcd"))).p == 1
+
+
 @given(st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=1, max_size=8))
 def test_ranks_add_up(scores: list[list[int]]) -> None:
     """Whatever the ties; and the best method has the smallest rank."""

@@ -16,7 +16,6 @@ from analysis.odf2nna import methods
 from analysis.odf2nna.methods import COLORS, OURS
 from analysis.odf2nna.tables import Tables
 
-BEST = 3  # of the others that get a name in the legend: more would not be read
 SCORES = {"classification": "right answers, %", "regression": "squared error"}
 
 

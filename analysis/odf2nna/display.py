@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.odf2nna import methods
 from analysis.odf2nna.methods import OURS
-from analysis.odf2nna.networks import Networks
+from analysis.odf2nna.networks import Networks, gain
 from analysis.odf2nna.tables import Tables
 from analysis.report import mean_and_deviation, number, p_value
 
@@ -124,19 +124,8 @@ def compensations(tables: Tables) -> pd.DataFrame:
     curves = curves[curves["method"].str.startswith(OURS)]
     if curves["method"].nunique() < 2:
         return pd.DataFrame()
-    wide = (
-        curves.assign(
-            removed=[
-                removed - before if task != "regression" else 100 * (before - removed) / before
-                for task, removed, before in zip(
-                    curves["task"], curves["score_removed"], curves["score_before"], strict=True
-                )
-            ]
-        )
-        .groupby(["level", "method"])[["removed", "gain"]]
-        .median()
-        .unstack("method")
-    )
+    curves = curves.assign(removed=gain(curves["task"], curves["score_removed"], curves["score_before"]))
+    wide = curves.groupby(["level", "method"])[["removed", "gain"]].median().unstack("method")
     names = {f"{OURS}": "mean", f"{OURS}, compensation literal": "literal", f"{OURS}, compensation none": "none"}
     shown = {"share of the units gone, %": [number(100 * level, 0) for level in wide.index]}
     for column, words in (("removed", "before refinement"), ("gain", "after")):

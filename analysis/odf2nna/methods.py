@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 OURS = "output_deviation"
 RANDOM = "random_units"
-SCRATCH = "scratch"
 
 
 class Look(NamedTuple):

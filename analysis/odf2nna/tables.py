@@ -102,7 +102,7 @@ class Tables:
         paired t-test, `p_holm` corrected over the data sets.
         """
         rows = candidates(self.networks)
-        usual = rows[rows["variant"].eq(OURS)].assign(choice="")
+        usual = rows[rows["variant"].eq(OURS)]
         best = self.chosen[self.chosen["variant"].eq(self.ours) & self.chosen["found"]].assign(level=np.nan)
         found = []
         for other, column in (("original", "gain"), ("scratch", "gain_scratch")):

@@ -24,18 +24,17 @@ def candidates(networks: Networks) -> pd.DataFrame:
     return rows
 
 
-def chosen(networks: Networks, *, tolerance: float = 0.0) -> pd.DataFrame:
+def chosen(networks: Networks) -> pd.DataFrame:
     """Of each original and variant the smallest network whose validation score is no worse: one row each.
 
-    Where there is none the original stays: its parameters and score, `found` False. `tolerance` is in the units of
-    the score: share of right answers, or squared error.
+    Where there is none the original stays: its parameters and score, `found` False.
     """
     originals = networks.originals.set_index(KEYS)
     rows = []
     for key, own in candidates(networks).groupby([*KEYS, "variant"], sort=False):
         original = originals.loc[key[:-1]]
         before = original.to_dict()
-        best = smallest_without_loss(own.to_dict("records"), before, tolerance=tolerance)
+        best = smallest_without_loss(own.to_dict("records"), before)
         common = dict(zip([*KEYS, "variant"], key, strict=True)) | {"method": own["method"].iloc[0]}
         common |= {"task": before["task"], "parameters_before": before["parameters"], "score_before": before["score"]}
         if best is None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from raydensity import data, models
 from raydensity.checkpoints import Progress
@@ -17,12 +15,12 @@ from raydensity.cohort import Cohort
 from raydensity.compression.observation import Observation, observe
 from raydensity.compression.removal import Compressed, Emptied, compress
 from raydensity.data import Dataset
-from raydensity.evaluation import evaluate, gather
+from raydensity.evaluation import evaluate, evaluate_on_test, gather
 from raydensity.models.mlp import DenseNetwork, embedded
+from raydensity.pruning.masks import hidden_biases
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
-from raydensity.stack import State
-from raydensity.training import Start, stack_shared, train
+from raydensity.training import Start, train, validation_images
 
 OBSERVED = 2**27  # numbers of the images that units are judged by, at most: half a GiB
 
@@ -140,16 +138,9 @@ def _start(smaller: Compressed, shapes: Mapping[str, tuple[int, ...]], epochs: i
     if smaller.masks is None:
         ones = {name: torch.ones_like(each, dtype=torch.bool) for name, each in state.items()}
         return Start(embedded(state, shapes), embedded(ones, shapes), epochs)
-    return Start(state, _with_biases(smaller.masks, state), epochs)
-
-
-def _with_biases(kernels: Mapping[str, Tensor], state: State) -> State:
-    """Masks of all parameters from those of the kernels: a unit without outgoing weights has no bias."""
-    names = list(kernels)
-    masks = dict(kernels)
-    for layer, above in pairwise(names):
-        masks[layer.replace("weight", "bias")] = kernels[above].any(0)
-    return {name: masks.get(name, torch.ones_like(each, dtype=torch.bool)) for name, each in state.items()}
+    own = {**smaller.masks, **hidden_biases(smaller.masks)}
+    masks = {name: own.get(name, torch.ones_like(each, dtype=torch.bool)) for name, each in state.items()}
+    return Start(state, masks, epochs)
 
 
 def _removed(
@@ -160,11 +151,9 @@ def _removed(
     cohort = Cohort(specs, input_shape=description.input_shape, classes=description.logits, device=device)
     for index, start in enumerate(starts):
         cohort.load(index, start.parameters)
-    parts = {seed: data.split(dataset, seed)[1] for seed in {spec.data_seed for spec in specs}}
-    judged = {"validation": evaluate(cohort, dataset, stack_shared([parts[s.data_seed] for s in specs]), preprocessing)}
+    judged = {"validation": evaluate(cohort, dataset, validation_images(specs, dataset), preprocessing)}
     if description.test_size:
-        tested = torch.arange(description.test_size, device=cohort.device).expand(cohort.size, -1)
-        judged["test"] = evaluate(cohort, dataset, tested, preprocessing, test=True)
+        judged["test"] = evaluate_on_test(cohort, dataset, preprocessing)
     rows: list[dict[str, Any]] = [{} for _ in specs]
     for part, result in judged.items():
         for row, loss, accuracy in zip(rows, result.loss.tolist(), result.accuracy.tolist(), strict=True):

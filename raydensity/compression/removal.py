@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -39,16 +40,18 @@ def compress(seen: Observation, rule: Compression, *, seed: int) -> Compressed:
     Raises Emptied, naming the layer, where a layer would lose all its units and the rule refuses that.
     """
     if rule.method in WEIGHTS_LEFT:
-        masks = WEIGHTS_LEFT[rule.method](seen, weights_left(seen, rule.level))
+        kernels = prunable(seen.network)
+        sizes = [next(iter(kernels.values())).shape[1], *(len(kernel) for kernel in kernels.values())]
+        left = dict(zip(kernels, weights_left(sizes, rule.level), strict=True))
+        masks = WEIGHTS_LEFT[rule.method](seen, left)
         network = excise(seen.network, {})
         with torch.no_grad():
             for name, mask in masks.items():
                 network.get_parameter(name).mul_(mask)
         return Compressed(cast(DenseNetwork, network), masks)
     if rule.method in UNITS_MERGED:
-        return Compressed(
-            UNITS_MERGED[rule.method](seen, {layer: _left(seen, layer, rule.level) for layer in seen.layers})
-        )
+        units = {layer: units_left(outputs.shape[1], rule.level) for layer, outputs in seen.outputs.items()}
+        return Compressed(UNITS_MERGED[rule.method](seen, units))
     kept = {layer: _stay(seen, layer, rule, seed) for layer in seen.layers}
     narrow = cast(DenseNetwork, excise(seen.network, kept))
     if rule.compensation == "mean":
@@ -63,16 +66,13 @@ def units_left(units: int, share: float) -> int:
     return max(1, units - math.floor(share * units + 1e-9))
 
 
-def weights_left(seen: Observation, share: float) -> dict[str, int]:
-    """How many weights each kernel would have without that share of the units of each hidden layer, by name."""
-    sizes = [math.prod(seen.images.shape[1:]), *(_left(seen, layer, share) for layer in seen.layers)]
-    kernels = prunable(seen.network)
-    outputs = [*sizes[1:], list(kernels.values())[-1].shape[0]]
-    return {name: inputs * own for name, inputs, own in zip(kernels, sizes, outputs, strict=True)}
+def weights_left(sizes: Sequence[int], share: float) -> list[int]:
+    """How many weights the kernels of a dense network would have without that share of the units of each hidden layer.
 
-
-def _left(seen: Observation, layer: str, share: float) -> int:
-    return units_left(seen.outputs[layer].shape[1], share)
+    `sizes` are those of its layers, inputs and outputs included.
+    """
+    inputs, *hidden, outputs = sizes
+    return [own * above for own, above in pairwise([inputs, *(units_left(units, share) for units in hidden), outputs])]
 
 
 def _stay(seen: Observation, layer: str, rule: Compression, seed: int) -> Tensor:

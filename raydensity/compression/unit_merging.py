@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import cast
 
 import torch
-from torch import Tensor
 
 from raydensity.compression.observation import Observation
 from raydensity.models.mlp import DenseNetwork
@@ -23,7 +22,7 @@ def correlation(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:
     """
     kept, weights, biases = {}, {}, {}
     for layer, count in left.items():
-        weight, bias = seen.outgoing(layer).double().clone(), biases_of(seen, layer).clone()
+        weight, bias = seen.outgoing(layer).double().clone(), seen.biases(seen.following(layer)).double().clone()
         outputs = seen.outputs[layer].double()
         means, centred = outputs.mean(0), outputs - outputs.mean(0)
         covariance = centred.T @ centred / len(outputs)
@@ -56,11 +55,6 @@ def correlation(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:
             following.get_parameter("weight").copy_(columns if rows is None else columns[rows])
             following.get_parameter("bias").copy_(own_bias)
     return narrow
-
-
-def biases_of(seen: Observation, layer: str) -> Tensor:
-    """Biases of the layer after this one, in float64."""
-    return seen.network.get_submodule(seen.following(layer)).get_parameter("bias").detach().double()
 
 
 def principal_components(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:

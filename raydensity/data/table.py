@@ -49,24 +49,7 @@ def examine(
 
     Raises ValueError, in one line, for a file that cannot be read or makes no sense (data/columns.py).
     """
-    files = tuple(_path(name, root) for name in (source, test_source) if name and not name.startswith(EMBEDDED))
-    stamps = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
-    return _examine(source, target, task, title, test_source, dropped, categorical, root, stamps)
-
-
-@cache
-def _examine(
-    source: str,
-    target: str,
-    task: Literal["classification", "regression"],
-    title: str,
-    test_source: str,
-    dropped: tuple[str, ...],
-    categorical: tuple[str, ...],
-    root: Path,
-    stamps: tuple[int, ...],
-) -> Table:
-    options = Table(
+    asked = Table(
         title=title or PurePosixPath(source).stem,
         source=source,
         test_source=test_source,
@@ -79,9 +62,16 @@ def _examine(
         classes=0,
         digest="",
     )
-    found, test_rows, digest = _read(options, root)
+    files = tuple(_path(name, root) for name in (source, test_source) if name and not name.startswith(EMBEDDED))
+    return _counted(asked, root, tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
+
+
+@cache
+def _counted(asked: Table, root: Path, stamps: tuple[int, ...]) -> Table:
+    """The table with what its files hold; `stamps` say which state of them that is."""
+    found, test_rows, digest = _read(asked, root)
     counts = {"rows": len(found.answers) - test_rows, "test_rows": test_rows, "inputs": found.inputs.shape[1]}
-    return options.model_copy(update={**counts, "classes": len(found.classes), "digest": digest})
+    return asked.model_copy(update={**counts, "classes": len(found.classes), "digest": digest})
 
 
 def source(options: Table, data_seed: int) -> Source:

@@ -15,10 +15,8 @@ def score(row: Mapping[str, Any], part: str = "validation") -> float:
     return -row[f"{part}_loss"] if row["task"] == "regression" else accuracy
 
 
-def smallest_without_loss(
-    rows: Iterable[Mapping[str, Any]], before: Mapping[str, Any], *, tolerance: float = 0.0
-) -> Mapping[str, Any] | None:
+def smallest_without_loss(rows: Iterable[Mapping[str, Any]], before: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Of records of compressed networks the one with the fewest parameters whose validation score is no worse than that
-    `before`, by more than `tolerance`; of several the best. None where there is none."""
-    good = [row for row in rows if row["status"] == "finished" and score(row) >= score(before) - tolerance]
+    `before`; of several the best. None where there is none."""
+    good = [row for row in rows if row["status"] == "finished" and score(row) >= score(before)]
     return min(good, key=lambda row: (row["parameters_after"], -score(row)), default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -21,13 +21,17 @@ def with_biases(cohort: Cohort, kernels: State) -> State:
     """
     masks = dict(kernels)
     if isinstance(cohort.model, DenseNetwork):
-        layers = [name for name, _ in cohort.model.named_children()]
-        for layer, above in pairwise(layers):
-            masks[f"{layer}.bias"] = kernels[f"{above}.weight"].any(1)
+        masks |= hidden_biases(kernels)
     for name, shape in cohort.shapes.items():
         if name not in masks:
             masks[name] = torch.ones(cohort.size, *shape, dtype=torch.bool, device=cohort.device)
     return {name: masks[name] for name in cohort.shapes}
+
+
+def hidden_biases(kernels: Mapping[str, Tensor]) -> State:
+    """Masks of the hidden units' biases, from those of a dense network's kernels [..., outputs, inputs] in order."""
+    layers = pairwise(kernels.items())
+    return {layer.replace("weight", "bias"): outgoing.any(-2) for (layer, _), (_, outgoing) in layers}
 
 
 def of_units(cohort: Cohort, kept: Sequence[Sequence[int]]) -> State:
@@ -38,6 +42,13 @@ def of_units(cohort: Cohort, kept: Sequence[Sequence[int]]) -> State:
         ones = {name: torch.ones(shape, dtype=torch.bool, device=cohort.device) for name, shape in narrow.items()}
         each.append(embedded(ones, cohort.shapes))
     return {name: torch.stack([masks[name] for masks in each]) for name in cohort.shapes}
+
+
+def units_left(cohort: Cohort) -> Tensor:
+    """Units of each hidden layer that the masks of dense networks leave, those with a bias: int64 [N, layers]."""
+    assert cohort.masks is not None
+    biases = [name for name in cohort.shapes if name.endswith("bias")][:-1]
+    return torch.stack([cohort.weights(name, cohort.masks[name]).sum(1) for name in biases], dim=1)
 
 
 def spare_biases(cohort: Cohort, masks: State) -> None:

@@ -65,5 +65,10 @@ class Compression(Frozen):
         return self.method not in WEIGHT_SCORES
 
     def epochs(self, of_original: int) -> int:
-        """Epochs of the refinement: the share, rounded, and at least one."""
-        return max(1, round(self.refinement * of_original))
+        """Epochs of the refinement."""
+        return refinement_epochs(self.refinement, of_original)
+
+
+def refinement_epochs(share: float, of_original: int) -> int:
+    """A share of the original's epochs, rounded, and at least one."""
+    return max(1, round(share * of_original))
