@@ -85,3 +85,9 @@ def artifact_size(client: MlflowClient, run: Run, name: str) -> int | None:
     if folder is not None:
         return (folder / name).stat().st_size if (folder / name).is_file() else None
     return next((file.file_size for file in client.list_artifacts(run.info.run_id) if file.path == name), None)
+
+
+def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Delete the models that a run has made."""
+    for model in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
+        client.delete_logged_model(model.model_id)

@@ -139,9 +139,10 @@ class Tracker:
             picture = Path(folder) / "curves.png"
             draw(record, picture, title=title)
             self.client.log_artifact(run_id, str(picture))
-        if self.networks:
-            for row in record.to_pylist():
-                self._track_network(row, run_id)
+        for row in record.to_pylist() if self.networks else _exported(record):
+            own = self._track_network(row, run_id) if self.networks else run_id
+            if row.get("exported_onnx"):
+                self._log_model(row, own)
         spent = {key: pc.sum(record[key]).as_py() for key in SECONDS}
         shared = {key: first[key] for key in (*KINDS, "device") if first[key]}
         counts = {"networks": len(ids), "diverged": diverged(record), "record_bytes": size}
@@ -156,7 +157,7 @@ class Tracker:
             and store.artifact_size(self.client, run, store.RECORD) == run.data.metrics.get("record_bytes")
         )
 
-    def _track_network(self, row: dict[str, Any], parent: str) -> None:
+    def _track_network(self, row: dict[str, Any], parent: str) -> str:
         # The column of names is narrow: first what tells a network from its neighbours in the cohort.
         name = f"{network_label(row)} ×{row['width']:g}"
         tags = {NETWORK: row["network_id"], "raydensity.status": row["status"]}
@@ -170,6 +171,12 @@ class Tracker:
             metrics += _curve(f"pruning/validation_{curve}", percent, row[f"prune_validation_{curve}"] or [])
         self._log(run_id, metrics, {factor: row[factor] for factor in FACTORS.names if row[factor] is not None})
         self.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def _log_model(self, row: dict[str, Any], run_id: str) -> None:
+        from raydensity.mlflow_models import log_model  # here: only where networks are exported
+
+        log_model(self.client, self.experiment_id, run_id, row)
 
     def _create(self, name: str, parent: str, kind: str, tags: dict[str, str]) -> str:
         own = {NAME: name, PARENT: parent, KIND: kind, "raydensity.study": self.study}
@@ -195,8 +202,9 @@ class Tracker:
         self._delete([*networks, run.info.run_id])
 
     def _delete(self, run_ids: Iterable[str]) -> None:
-        """In MLflow a deleted run is hidden and can be restored."""
+        """In MLflow a deleted run is hidden and can be restored. Its models go with it."""
         for run_id in run_ids:
+            store.delete_models(self.client, self.experiment_id, run_id)
             self.client.delete_run(run_id)
 
 
@@ -260,6 +268,13 @@ def cohort_title(row: dict[str, Any], networks: int) -> str:
     """Such as mlp ×0.5 · sgd · mnist · 20 networks, or mlp ×16 · snip · sgd · spiral · 414 networks."""
     parts = [f"{row['architecture']} ×{row['width']:g}", row["sparsity"], row["optimizer"], row["dataset"]]
     return " · ".join([*filter(None, parts), f"{networks:,} network{'s' if networks > 1 else ''}"])
+
+
+def _exported(record: pa.Table) -> list[dict[str, Any]]:
+    """The rows of networks that were exported."""
+    if "exported_onnx" not in record.column_names:  # of before that column existed
+        return []
+    return record.filter(pc.is_valid(record["exported_onnx"])).to_pylist()
 
 
 def _listed(levels: Sequence) -> str:

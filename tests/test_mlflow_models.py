@@ -1,0 +1,81 @@
+"""Exported networks are models in MLflow: they can be loaded from there, and go with the run that they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from safetensors.torch import load_file
+from synthetic import new_store
+from test_refinement import network
+from tracked import ledger_of, opened, runs
+
+from raydensity import data
+from raydensity.experiment import run_cohort
+from raydensity.networks import trained
+from raydensity.spec import Compression
+
+RULE = Compression(method="output_deviation", level=0.5)
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return network(RULE).model_copy(update={"measures": ("export",)})
+
+
+@pytest.fixture(scope="module")
+def record(spec):
+    return run_cohort([spec])
+
+
+def models(uri):
+    client = MlflowClient(uri)
+    return client.search_logged_models([each.experiment_id for each in client.search_experiments()])
+
+
+@pytest.mark.parametrize("networks", [True, False])
+def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, monkeypatch, networks) -> None:
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    opened(uri, record, networks=networks).track(ledger.write(record), record)
+    [model] = models(uri)
+    [run] = runs(uri, "network" if networks else "cohort")
+    [row] = record.to_pylist()
+    assert model.source_run_id == run.info.run_id
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert model.tags["raydensity.network_id"] == row["network_id"]
+    assert model.params["compression"] == "output_deviation"
+    assert model.params["parameters_after"] == str(row["parameters_after"])
+    assert {each.key: each.value for each in model.metrics}["test_accuracy"] == row["test_accuracy"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    wine = data.load(spec.dataset)
+    expected = trained([spec])[0](wine.test_images).detach()
+    answers = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(wine.test_images.numpy())
+    torch.testing.assert_close(torch.from_numpy(answers["logits"]), expected, atol=1e-5, rtol=1e-5)
+    files = Path(download_artifacts(f"models:/{model.model_id}", tracking_uri=uri, dst_path=str(tmp_path / "got")))
+    [state] = files.rglob("*.safetensors")
+    assert sum(each.numel() for each in load_file(state).values()) == row["parameters_after"]
+    assert {each.suffix for each in files.rglob("*") if each.is_file()} <= {
+        ".onnx",
+        ".safetensors",
+        ".yaml",
+        ".txt",
+        "",
+    }
+
+
+def test_models_go_with_their_run(record, tmp_path) -> None:
+    """A cohort that is written anew, as its record is another, has its models once."""
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    tracker = opened(uri, record)
+    tracker.track(ledger.write(record), record)
+    [before] = models(uri)
+    scores = record["test_accuracy"].to_numpy() * np.float64(0.5)
+    changed = record.set_column(record.column_names.index("test_accuracy"), "test_accuracy", [scores])
+    tracker.track(ledger.write(changed), changed)
+    [after] = models(uri)
+    assert after.model_id != before.model_id
