@@ -36,5 +36,5 @@ def test_the_example_of_the_guide_runs(tmp_path):
     assert list(table["size"]) == [2, 2, 2, 2]
     assert table["mean"].between(1, 99).all()
     assert "Batch size" in (checkout / "results/report/batch_size/report.html").read_text()
-    added = command("sweeps/run_all.py", "--study", "batch_size", "--set", "batch_size=16,64,128")
+    added = command("sweeps/run_all.py", "--study", "batch_size", "--set", "batch_size=16,64,128", "--dry-run")
     assert "12 networks, 8 of them done" in added

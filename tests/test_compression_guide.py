@@ -1,0 +1,48 @@
+"""The code of docs/compression.md, as it stands there."""
+
+import re
+from pathlib import Path
+
+import mlflow
+import torch
+from synthetic import new_store
+from test_refinement import network
+from tracked import ledger_of, opened
+
+from raydensity.experiment import run_cohort
+from raydensity.spec import Compression
+
+GUIDE = Path(__file__).parent.parent / "docs" / "compression.md"
+
+
+def run(name):
+    """The guide's file of that name; returns what it defines."""
+    blocks = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL))
+    found: dict = {}
+    exec(compile(blocks[name], str(GUIDE), "exec"), found)
+    return found
+
+
+def test_the_library_makes_a_small_network_that_answers_alike() -> None:
+    found = run("library.py")
+    assert sum(found["row"]["units_left"]) < sum(found["hidden"])
+    torch.testing.assert_close(found["small"](found["rows"]), torch.from_numpy(found["answers"]))
+    right = found["small"](found["rows"]).argmax(1) == found["data"].load(found["wine"], data_seed=0).test_labels
+    assert right.double().mean().item() == found["row"]["test_accuracy"] > 0.5
+
+
+def test_mlflow_has_the_small_network(tmp_path, monkeypatch, capsys) -> None:
+    spec = network(Compression(method="output_deviation", level=0.5)).model_copy(update={"measures": ("export",)})
+    record = run_cohort([spec])
+    column = record.column_names.index("dataset")
+    record = record.set_column(column, "dataset", [["iris"]])  # as the guide asks for
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    opened(uri, record, study="odf2nna").track(ledger.write(record), record)
+    monkeypatch.chdir(tmp_path)
+    before = mlflow.get_tracking_uri()
+    try:
+        found = run("from_mlflow.py")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert found["model"].metadata.signature.inputs.input_names() == ["inputs"]
+    assert "'compression': 'output_deviation'" in capsys.readouterr().out
