@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from raydensity import placement
 from raydensity.ledger import SECONDS
 from raydensity.placement import Need
+from raydensity.rooms import room_of
 from raydensity.spec import NetworkSpec
-from raydensity.spec.sparsity import Explicit, Method
+from raydensity.spec.sparsity import Explicit, Method, Units
 
 SEEDS = ("init_seed", "data_seed", "order_seed", "prune_seed")
 # What networks of one cohort_key may differ in; training, which they may in part, counts as a whole.
@@ -70,13 +71,13 @@ def kinds(specs: Sequence[NetworkSpec]) -> Kinds:
 
 
 def size(spec: NetworkSpec) -> Size:
-    """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights; or
-    epochs of a refinement."""
+    """Of what may differ in a cohort, that which costs time and may not fit: (units, weights) by layer, or weights; of
+    networks that are compressed or narrow epochs of a refinement and units of their room."""
     sparsity = spec.sparsity
-    if spec.compression is not None:
-        return ((spec.refinement_epochs, 0),)
     if isinstance(sparsity, Explicit):
         return tuple([(len(layer), sum(map(int.bit_count, layer))) for layer in sparsity.rows])
+    if spec.compression is not None or isinstance(sparsity, Units):
+        return ((spec.refinement_epochs, 0), *((units, 0) for units in room_of(spec) or ()))
     return sparsity.nonzeros if isinstance(sparsity, Method) else 0
 
 

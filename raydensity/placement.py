@@ -24,8 +24,10 @@ from raydensity.evaluation import CHUNK
 from raydensity.measures.chunks import measure_chunk
 from raydensity.models.counts import weight_count
 from raydensity.models.layers import UnsharedConv2d
+from raydensity.models.mlp import hidden_units
 from raydensity.models.positions import ran
 from raydensity.pruning.at_initialization import scored_together
+from raydensity.rooms import in_room, room_of
 from raydensity.spec import (
     MLP,
     SGD,
@@ -173,7 +175,9 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     evaluations = 1 if isinstance(training.stopping, LastEpoch) else epochs
     evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
     rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
-    seconds = (counted.flops * (3 * steps * training.batch_size + evaluated) + measuring_costs.flops(spec)) / rate
+    room = room_of(spec)
+    flops = _count(spec.dataset, in_room(spec, room).architecture).flops if room else counted.flops
+    seconds = (flops * (3 * steps * training.batch_size + evaluated) + measuring_costs.flops(spec)) / rate
     own, shared = _memory(spec, counted, stacked=stacked)
     shared += CONTEXT if device == "gpu" else 0
     # The kept weights, the current ones, and the optimiser's state.
@@ -267,7 +271,7 @@ def check_sparsity(spec: NetworkSpec) -> None:
     if isinstance(sparsity, Explicit):
         known, architecture = data.describe(spec.dataset), spec.architecture
         assert isinstance(architecture, MLP)
-        units = [int(each * architecture.width + 1e-9) for each in architecture.hidden]
+        units = list(hidden_units(architecture))
         sizes = [math.prod(known.input_shape), *units, known.logits]
         fits = len(sparsity.rows) == len(sizes) - 1 and all(
             len(rows) <= outputs and all(0 <= row < 2**inputs for row in rows)

@@ -15,17 +15,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from raydensity import checkpoints, dropout
+from raydensity import checkpoints, dropout, models
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
 from raydensity.data import Dataset, split
 from raydensity.data.augmentation import DRAWS, draw
 from raydensity.evaluation import evaluate, gather
+from raydensity.models.mlp import embedded, extracted
 from raydensity.optimizers import StackedOptimizer
 from raydensity.pruning.at_initialization import initial_masks
 from raydensity.pruning.methods import during_training
 from raydensity.published_weights import Weights
 from raydensity.randomness import generator
+from raydensity.rooms import Hidden, in_room, room_of
 from raydensity.schedules import factor
 from raydensity.spec import LastEpoch, NetworkSpec
 from raydensity.spec.sparsity import LTH
@@ -40,11 +42,13 @@ COMPILED_STEPS = 128  # in one go, between which the caller can act
 @dataclass(frozen=True)
 class Start:
     """Where a network goes on that has been trained and compressed: parameters and masks by name, in the exact shapes
-    of the whole network, and for how many epochs."""
+    of the whole network, and for how many epochs. `units` are how many of each hidden layer are left, its first ones;
+    None where single weights went."""
 
     parameters: State
     masks: State
     epochs: int
+    units: tuple[int, ...] | None = None
 
 
 def train(
@@ -69,13 +73,21 @@ def train(
     progress = [
         checkpoints.load(checkpoint_folder, spec.id, device) if checkpoint_folder else Progress() for spec in specs
     ]
-    behind = defaultdict(list)  # networks at the same step train in one stack
-    for index, one in enumerate(progress):
+    behind = defaultdict(list)  # networks at the same step train in one stack, each in a room that it fills
+    for index, (spec, one) in enumerate(zip(specs, progress, strict=True)):
         if not one.done:
-            behind[one.epoch, one.step].append(index)
-    for members in behind.values():
-        settings = device, checkpoint_folder, checkpoint_seconds, on_epoch, published, starts
-        _Run(specs, dataset, progress, members, *settings).train()
+            behind[one.epoch, one.step, room_of(spec, starts[index].units if starts else None)].append(index)
+    epochs = [starts[index].epochs if starts else spec.total_epochs for index, spec in enumerate(specs)]
+    lengths = [max(epochs[index] for index in members) for members in behind.values()]
+    before = 0
+    for ((*_, room), members), length in zip(behind.items(), lengths, strict=True):
+
+        def report(epoch: int, done: int, before: int = before) -> None:
+            on_epoch((before + epoch) * max(lengths) // sum(lengths), done)  # as if all were one stack
+
+        settings = device, checkpoint_folder, checkpoint_seconds, report, published, starts
+        _Run(specs, dataset, progress, members, room, *settings).train()
+        before += length
     return progress
 
 
@@ -88,6 +100,7 @@ class _Run:
         dataset: Dataset,
         progress: list[Progress],
         members: list[int],
+        room: Hidden | None,
         device: torch.device,
         checkpoint_folder: Path | None,
         checkpoint_seconds: float,
@@ -108,6 +121,9 @@ class _Run:
         self.before = specs[0].total_epochs if starts else 0
         description = dataset.description
         own = [specs[index] for index in members]
+        self.room = room
+        if room:
+            own = [in_room(spec, room) for spec in own]
         self.cohort = Cohort(
             own,
             input_shape=description.input_shape,
@@ -124,7 +140,7 @@ class _Run:
             if one.current is not None:
                 self.cohort.load(row, one.current)
             elif starts:
-                self.cohort.load(row, starts[index].parameters)
+                self.cohort.load(row, self._moved_in(starts[index].parameters))
             if one.slots is not None:  # an optimiser without slots stores none
                 self.optimizer.load(row, one.slots)
             if one.rewind is not None:
@@ -147,7 +163,7 @@ class _Run:
         if saved:
             masks = {name: torch.stack([each[name] for each in saved]) for name in saved[0]}
         elif starts:
-            given = [starts[index].masks for index in self.members]
+            given = [self._moved_in(starts[index].masks) for index in self.members]
             masks = {name: torch.stack([each[name] for each in given]) for name in given[0]}
         elif not self.epoch and not self.step:
             masks = initial_masks(specs, self.dataset, device=self.cohort.device, published=published)
@@ -155,6 +171,17 @@ class _Run:
             one.masks = None
         if masks is not None:
             self.cohort.set_masks(masks)
+
+    def _moved_in(self, state: State) -> State:
+        """Of the whole network what fits into the room: the rest is zero."""
+        return extracted(state, self.room) if self.room else state
+
+    def _moved_out(self, state: State | None) -> State | None:
+        """The other way round."""
+        if not self.room or state is None:
+            return state
+        whole = models.outline(self.specs[0].architecture, self.dataset.description)
+        return embedded(state, {name: tuple(parameter.shape) for name, parameter in whole.named_parameters()})
 
     def train(self) -> None:
         while self.members:
@@ -298,6 +325,7 @@ class _Run:
         one.done, one.converged = verdict.done, verdict.converged
         if verdict.keeps:
             one.kept, one.kept_epoch = self.cohort.state(row), self.epoch
+        if verdict.done:  # since it is settled they are those of the kept weights, whichever epoch that was
             one.masks = self.cohort.mask(row)
 
     def _settle(self) -> None:
@@ -309,6 +337,7 @@ class _Run:
             one = self.progress[index]
             if one.done:
                 one.current = one.slots = one.rewind = None
+                one.kept, one.masks = self._moved_out(one.kept), self._moved_out(one.masks)
                 if self.checkpoint_folder and worthwhile:
                     checkpoints.save(self.checkpoint_folder, self.specs[index].id, one)
         if rows and len(rows) < len(self.members):

@@ -38,13 +38,12 @@ from typing import Any, NamedTuple
 from ray.tune import grid_search
 
 from raydensity import data, grid
-from raydensity.compression.removal import weights_left
 from raydensity.data import table
 from raydensity.ledger import Ledger
 from raydensity.measures.loss_of_compression import smallest_without_loss
 from raydensity.models.mlp import hidden_for
 from raydensity.spec import AnyDataset, NetworkSpec
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES, refinement_epochs
+from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES, refinement_epochs, weights_left
 from raydensity.study import Study
 
 TABLES: dict[str, dict[str, Any]] = {

@@ -12,13 +12,12 @@ from torch.func import functional_call
 
 from raydensity.compression import Emptied, compress, observe
 from raydensity.compression.methods import SCORES, UNITS_MERGED, WEIGHTS_LEFT
-from raydensity.compression.removal import units_left
 from raydensity.compression.weights import hessian_diagonal
 from raydensity.losses import mean_loss
 from raydensity.models import prunable
 from raydensity.models.mlp import embedded, extracted
 from raydensity.spec import Compression
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES
+from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES, units_left
 
 # Two inputs, three hidden units, two classes.
 SMALL = (

@@ -13,6 +13,7 @@ from raydensity.data import table
 from raydensity.experiment import run_cohort
 from raydensity.models.mlp import extracted, hidden_for
 from raydensity.networks import trained
+from raydensity.rooms import room_of
 from raydensity.spec import (
     MLP,
     SGD,
@@ -34,11 +35,18 @@ EPOCHS = 8
 
 
 def network(
-    rule: Compression | None = None, *, seed=0, stopping=None, epochs=EPOCHS, optimizer=None, **options
+    rule: Compression | None = None,
+    *,
+    seed=0,
+    stopping=None,
+    epochs=EPOCHS,
+    optimizer=None,
+    hidden=(9, 9),
+    **options,
 ) -> NetworkSpec:
     return NetworkSpec(
         dataset=WINE,
-        architecture=MLP(width=1, hidden=(9, 9)),
+        architecture=MLP(width=1, hidden=hidden),
         initializer="he_normal",
         training=Training(
             optimizer=optimizer or Adam(learning_rate=1e-2),
@@ -62,13 +70,23 @@ def rules() -> list[Compression]:
     found = [Compression(method=method, level=0.5) for method in UNIT_SCORES]
     found += [Compression(method=each, level=0.5, compensation="none") for each in (*UNIT_MERGES, *WEIGHT_SCORES)]
     found += [Compression(method="output_deviation", level=0.5, refinement=share) for share in (0.25, 0.5, 1)]
+    found += [Compression(method="output_deviation", criterion="relative", level=level) for level in (0.3, 0.7)]
     return found
 
 
-@pytest.mark.parametrize("stopping", [ValidationMinimum(), LastEpoch()])
-@pytest.mark.parametrize("optimizer", [Adam(learning_rate=1e-2), SGD(learning_rate=0.05)])
-def test_refined_networks_do_not_depend_on_their_packing(stopping, optimizer) -> None:
-    specs = [network(rule, stopping=stopping, optimizer=optimizer) for rule in (None, *rules())]
+WIDE = (40, 20)  # whose narrow networks train in rooms of 16 units, and of 32
+
+
+@pytest.mark.parametrize(
+    ("stopping", "optimizer", "hidden"),
+    [
+        (ValidationMinimum(), Adam(learning_rate=1e-2), (9, 9)),
+        (LastEpoch(), SGD(learning_rate=0.05), (9, 9)),
+        (ValidationMinimum(), Adam(learning_rate=1e-2), WIDE),
+    ],
+)
+def test_refined_networks_do_not_depend_on_their_packing(stopping, optimizer, hidden) -> None:
+    specs = [network(rule, stopping=stopping, optimizer=optimizer, hidden=hidden) for rule in (None, *rules())]
     together = run_cohort(specs).drop_columns(["cohort_id", "seconds_training", "seconds_pruning", "seconds_measuring"])
     for row, spec in zip(together.to_pylist(), specs, strict=True):
         [alone] = run_cohort([spec]).to_pylist()
@@ -76,7 +94,7 @@ def test_refined_networks_do_not_depend_on_their_packing(stopping, optimizer) ->
 
 
 def test_an_interrupted_refinement_goes_on_where_it_was(tmp_path, monkeypatch) -> None:
-    specs = [network(rule) for rule in (None, *rules())]
+    specs = [network(rule, hidden=WIDE) for rule in (None, *rules())]
     whole = run_cohort(specs)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training.train, "__kwdefaults__", {**training.train.__kwdefaults__, "checkpoint_seconds": 0.0})
@@ -159,10 +177,36 @@ def test_a_diverged_original_is_told_of_those_that_are_made_of_it() -> None:
 # A narrow network in the room of a wide one ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("hidden", "units", "room"),
+    [
+        ((9, 9), (1, 1), None),
+        ((40, 20), (1, 16), (16, 16)),
+        ((40, 20), (17, 1), (32, 20)),
+        ((40, 20), (33, 1), None),
+        ((100, 100, 100), (1, 1, 40), (64, 64, 64)),
+    ],
+)
+def test_rooms(hidden, units, room) -> None:
+    assert room_of(network(sparsity=Units(kept=units), hidden=hidden)) == room
+    assert room_of(network(hidden=hidden)) is None
+
+
+def test_the_room_of_a_compressed_network_is_known_beforehand_where_a_share_goes() -> None:
+    wide, share = (40, 40), Compression(method="output_deviation", level=0.7)
+    absolute = share.model_copy(update={"criterion": "absolute"})
+    assert room_of(network(share, hidden=wide)) == (16, 16)
+    assert room_of(network(absolute, hidden=wide)) is None
+    assert room_of(network(absolute, hidden=wide), units=(3, 30)) == (32, 32)
+    weights = Compression(method="magnitude_global", level=0.7, compensation="none")
+    assert room_of(network(weights, hidden=wide)) is None
+
+
+@pytest.mark.parametrize("hidden", [(9, 9), WIDE])
 @pytest.mark.parametrize("kept", [(9, 9), (4, 2), (1, 1)])
-def test_a_narrow_network_in_the_room_of_a_wide_one_is_the_narrow_network(kept) -> None:
+def test_a_narrow_network_in_the_room_of_a_wide_one_is_the_narrow_network(hidden, kept) -> None:
     """To rounding: the products are of other sizes."""
-    spec = network(sparsity=Units(kept=kept))
+    spec = network(sparsity=Units(kept=kept), hidden=hidden)
     plain = spec.model_copy(update={"architecture": MLP(width=1, hidden=kept), "sparsity": None})
     [inside], [alone] = run_cohort([spec]).to_pylist(), run_cohort([plain]).to_pylist()
     assert inside["parameters_after"] == alone["parameters"]
@@ -171,7 +215,8 @@ def test_a_narrow_network_in_the_room_of_a_wide_one_is_the_narrow_network(kept) 
 
 
 def test_narrow_networks_of_many_shapes_do_not_depend_on_their_packing() -> None:
-    specs = [network(sparsity=Units(kept=kept), seed=seed) for kept in ((3, 5), (9, 1), (2, 2)) for seed in (0, 1)]
+    sizes = ((3, 5), (19, 1), (2, 2), (33, 3))
+    specs = [network(sparsity=Units(kept=kept), seed=seed, hidden=WIDE) for kept in sizes for seed in (0, 1)]
     assert len({spec.cohort_key for spec in specs}) == 1
     together = run_cohort(specs).to_pylist()
     for row, spec in zip(together, specs, strict=True):

@@ -137,7 +137,8 @@ def _start(smaller: Compressed, shapes: Mapping[str, tuple[int, ...]], epochs: i
     state = {name: parameter.detach() for name, parameter in smaller.network.named_parameters()}
     if smaller.masks is None:
         ones = {name: torch.ones_like(each, dtype=torch.bool) for name, each in state.items()}
-        return Start(embedded(state, shapes), embedded(ones, shapes), epochs)
+        units = tuple(len(bias) for name, bias in state.items() if name.endswith("bias"))[:-1]
+        return Start(embedded(state, shapes), embedded(ones, shapes), epochs, units)
     own = {**smaller.masks, **hidden_biases(smaller.masks)}
     masks = {name: own.get(name, torch.ones_like(each, dtype=torch.bool)) for name, each in state.items()}
     return Start(state, masks, epochs)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import cast
 
 import torch
@@ -19,6 +17,7 @@ from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing.excision import excise
 from raydensity.randomness import generator
 from raydensity.spec import Compression
+from raydensity.spec.compression import units_left, weights_left
 
 
 class Emptied(ValueError):
@@ -59,20 +58,6 @@ def compress(seen: Observation, rule: Compression, *, seed: int) -> Compressed:
     elif rule.compensation == "literal":
         compensation.literal(narrow, seen, kept)
     return Compressed(narrow)
-
-
-def units_left(units: int, share: float) -> int:
-    """How many units of a layer stay when a share goes, which is rounded down; at least one."""
-    return max(1, units - math.floor(share * units + 1e-9))
-
-
-def weights_left(sizes: Sequence[int], share: float) -> list[int]:
-    """How many weights the kernels of a dense network would have without that share of the units of each hidden layer.
-
-    `sizes` are those of its layers, inputs and outputs included.
-    """
-    inputs, *hidden, outputs = sizes
-    return [own * above for own, above in pairwise([inputs, *(units_left(units, share) for units in hidden), outputs])]
 
 
 def _stay(seen: Observation, layer: str, rule: Compression, seed: int) -> Tensor:

@@ -41,11 +41,16 @@ class DenseNetwork(Chain):
 
 def build(architecture: MLP, *, input_shape: tuple[int, ...], classes: int, unit_multiple: int = 1) -> DenseNetwork:
     """The network at its width; hidden layers are rounded up to `unit_multiple` units (padding of a cohort)."""
-    hidden = tuple(
-        ceil(scaled(units, architecture.width, f"fc{number} of mlp") / unit_multiple) * unit_multiple
+    hidden = tuple(ceil(units / unit_multiple) * unit_multiple for units in hidden_units(architecture))
+    return DenseNetwork(prod(input_shape), hidden, classes)
+
+
+def hidden_units(architecture: MLP) -> tuple[int, ...]:
+    """The units of each hidden layer at the architecture's width."""
+    return tuple(
+        scaled(units, architecture.width, f"fc{number} of mlp")
         for number, units in enumerate(architecture.hidden, start=1)
     )
-    return DenseNetwork(prod(input_shape), hidden, classes)
 
 
 def hidden_for(parameters: float, *, inputs: int, outputs: int, layers: int) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -72,3 +75,17 @@ class Compression(Frozen):
 def refinement_epochs(share: float, of_original: int) -> int:
     """A share of the original's epochs, rounded, and at least one."""
     return max(1, round(share * of_original))
+
+
+def units_left(units: int, share: float) -> int:
+    """How many units of a layer stay when a share goes, which is rounded down; at least one."""
+    return max(1, units - math.floor(share * units + 1e-9))
+
+
+def weights_left(sizes: Sequence[int], share: float) -> list[int]:
+    """How many weights the kernels of a dense network would have without that share of the units of each hidden layer.
+
+    `sizes` are those of its layers, inputs and outputs included.
+    """
+    inputs, *hidden, outputs = sizes
+    return [own * above for own, above in pairwise([inputs, *(units_left(units, share) for units in hidden), outputs])]
