@@ -77,8 +77,16 @@ class Regime(NamedTuple):
     batch_size: int
 
 
-# By the number of training rows, up to which each is for: some thousands of steps.
-REGIMES = {1_000: Regime(200, 16), 10_000: Regime(60, 32), 40_000: Regime(30, 128), 10**9: Regime(15, 128)}
+# By the number of training rows, up to which each is for: 4,000 to 12,000 steps, in which most networks converge.
+REGIMES = {
+    300: Regime(1_000, 16),
+    1_000: Regime(400, 16),
+    2_000: Regime(200, 32),
+    10_000: Regime(100, 32),
+    20_000: Regime(80, 128),
+    40_000: Regime(20, 128),
+    10**9: Regime(15, 128),
+}
 
 SHARES = [0.3, 0.5, 0.6, 0.7, 0.8, 0.9]
 ABSOLUTE = [0.01, 0.05, 0.1, 0.2, 0.5, 0.9]  # the specification's c.3
