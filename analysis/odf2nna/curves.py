@@ -46,7 +46,7 @@ def against_compression(tables: Tables) -> Figure:
     ]
     handles.append(Line2D([], [], color="0.35", linestyle=":", label="ODF2NNA's sizes from scratch"))
     handles.append(Line2D([], [], color="0.6", linestyle="--", label="original"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, 2 * len(datasets)))
     return figure
 
 
