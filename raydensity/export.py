@@ -52,15 +52,14 @@ def export(network: DenseNetwork, units_left: Sequence[int], images: Tensor) -> 
     """
     import onnxruntime  # here: only where networks are exported
 
-    module = small_module(network, units_left).cpu()
-    images = images.cpu()
+    expected = network(images).cpu()
+    module, images = small_module(network, units_left).cpu(), images.cpu()
     state = save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
     onnx = to_onnx(module, images.shape[1:])
-    expected = network.cpu()(images)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     answered = torch.from_numpy(session.run(None, {"inputs": images.numpy()})[0])
     difference = max((answers - expected).abs().max().item() for answers in (module(images), answered))
-    if difference > TOLERANCE * max(1.0, expected.abs().max().item()):
+    if not difference <= TOLERANCE * max(1.0, expected.abs().max().item()):
         raise RuntimeError(f"an exported network answers otherwise than the one it comes from, by {difference:g}")
     return Exported(state, onnx, difference)
 

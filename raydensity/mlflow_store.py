@@ -89,5 +89,7 @@ def artifact_size(client: MlflowClient, run: Run, name: str) -> int | None:
 
 def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:
     """Delete the models that a run has made."""
-    for model in client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'"):
-        client.delete_logged_model(model.model_id)
+    condition = f"source_run_id = '{run_id}'"
+    while models := client.search_logged_models([experiment_id], condition):  # a page of them: what is deleted is gone
+        for model in models:
+            client.delete_logged_model(model.model_id)

@@ -66,6 +66,7 @@ MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, fl
 CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
 
 MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
+MOST_OF_ONE = 512  # that are made of one original, which another cohort would train again
 MOST_NETWORKS = 4096  # in a cohort of compiled steps: beyond, files get no fewer in practice, and tables too large
 TINY, MOST_ON_GPU = 10_000, 16_384  # parameters of a network that fills no GPU by the hundred; networks that may
 LOSABLE = 120.0  # seconds of compiled steps in a cohort: what can be lost, since it is done before it is saved
@@ -192,7 +193,8 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     doubled = device == "cpu" and not is_wide(math.prod(known.input_shape), torch.device("cpu"))
     smallest = 2 if doubled else 1
     tiny = device == "gpu" and counted.parameters <= TINY
-    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, MOST_ON_GPU if tiny else MAX_NETWORKS)
+    most = MOST_ON_GPU if tiny else MAX_NETWORKS if spec.compression is None else MOST_OF_ONE
+    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, most)
 
 
 def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:

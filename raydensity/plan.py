@@ -126,9 +126,9 @@ def make(
     # A grid that is done needs no place; a forced share could fail for nothing.
     slots = placement.slots(cluster, gpus_per_cohort=None if done.all() else gpus_per_cohort)
     needs = costs.needs(known, finished, position, device=slots.device)
-    groups = _grouped(np.flatnonzero(~done), known)
+    groups = _grouped(np.flatnonzero(~done), known, specs)
     seconds = np.array([need.seconds for need in needs])[known.of]
-    own = [replace(needs[known.of[group[0]]], seconds=seconds[group].mean().item()) for group in groups]
+    own = [_mean_need([needs[kind] for kind in np.unique(known.of[group])], seconds[group]) for group in groups]
     parts = placement.split([len(group) for group in groups], own, slots)
     cohorts = []
     for group, need, count in zip(groups, own, parts, strict=True):
@@ -149,12 +149,29 @@ def make(
     return Plan(study, scale, networks, frozenset(compress(ids, done)), cohorts, slots, disk)
 
 
-def _grouped(networks: NDArray[np.int64], known: costs.Kinds) -> list[NDArray[np.int64]]:
-    """These networks of a grid, by their number and in its order, one array for each group that they are of."""
+def _grouped(networks: NDArray[np.int64], known: costs.Kinds, specs: Sequence[NetworkSpec]) -> list[NDArray[np.int64]]:
+    """These networks of a grid, by their number and in its order, one array for each group that they are of.
+
+    Networks that are compressed make a group with their original alone, which is then trained once.
+    """
     group = known.group[known.of[networks]]
-    order = np.argsort(group, kind="stable")
-    parts = np.split(networks[order], np.flatnonzero(np.diff(group[order])) + 1)
-    return [part for part in parts if len(part)]
+    made = {known.group[kind] for kind, spec in enumerate(known.specs) if spec.compression is not None}
+    originals = {
+        number: specs[number].original.id for number, own in zip(networks.tolist(), group, strict=True) if own in made
+    }
+    places: dict[str, int] = {}
+    original = np.array([places.setdefault(originals.get(number, ""), len(places)) for number in networks.tolist()])
+    keys = np.stack([group, original])
+    order = np.lexsort(keys[::-1])
+    ends = np.flatnonzero(np.diff(keys[:, order], axis=1).any(axis=0)) + 1
+    return [part for part in np.split(networks[order], ends) if len(part)]
+
+
+def _mean_need(needs: Sequence[placement.Need], seconds: NDArray[np.float64]) -> placement.Need:
+    """What a network of a group takes on average, which are of these kinds and take these seconds each; what they share
+    is that of the kind that shares most."""
+    most = max(needs, key=lambda need: need.shared_seconds)
+    return replace(most, seconds=seconds.mean().item())
 
 
 def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:

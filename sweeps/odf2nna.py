@@ -77,7 +77,7 @@ class Regime(NamedTuple):
     batch_size: int
 
 
-# By the number of training rows, up to which each is for: 4,000 to 12,000 steps, in which most networks converge, and
+# By the number of training rows, up to which each is for: some thousands of steps, in which most networks converge, and
 # epochs enough to tell refinements of 5, 10 and 15 % apart.
 REGIMES = {
     300: Regime(1_000, 16),
@@ -100,6 +100,7 @@ CYCLES = 3  # of lottery tickets, which share the epochs
 UPDATES = 20  # of RigL's mask, while it changes
 FOUND = "found"
 
+REFINED: dict[str, Any] = {"refinement": PAPERS, "scored_on": "validation", "empty_layer": "keep_one"}
 COMMON: dict[str, Any] = {
     "target": "",
     "task": "classification",
@@ -128,11 +129,14 @@ def compressed(group: str, datasets: list[str], repeats: int, **factors: Any) ->
         "criterion": "share",
         "level": grid_search(SHARES),
         "compensation": "mean",
-        "refinement": PAPERS,
-        "scored_on": "validation",
-        "empty_layer": "keep_one",
+        **REFINED,
     }
     return space(group, datasets, repeats, **{**rule, **factors})
+
+
+def chosen(datasets: list[str], repeats: int) -> dict[str, Any]:
+    """The smallest networks without loss, to be exported."""
+    return space("chosen", datasets, repeats, chosen=FOUND, **REFINED)
 
 
 def spaces(datasets: list[str], repeats: int) -> list[dict[str, Any]]:
@@ -154,7 +158,7 @@ def spaces(datasets: list[str], repeats: int) -> list[dict[str, Any]]:
             refinement=PAPERS,
         ),
         space("scratch", datasets, repeats, units=FOUND, refinement=PAPERS),
-        space("chosen", datasets, repeats, chosen=FOUND, refinement=PAPERS),
+        chosen(datasets, repeats),
     ]
 
 
@@ -171,7 +175,7 @@ SPACES = {
         compressed("odf2nna", QUICK, 2, level=grid_search([0.5, 0.7, 0.9])),
         compressed("rivals", QUICK, 2, method=grid_search(QUICK_RIVALS), level=grid_search([0.5, 0.7, 0.9])),
         space("scratch", QUICK, 2, units=FOUND, refinement=PAPERS),
-        space("chosen", QUICK, 2, chosen=FOUND, refinement=PAPERS),
+        chosen(QUICK, 2),
     ],
     "reduced": spaces(REDUCED, 5),
     "paper": spaces([*REDUCED, "boston"], 10),
@@ -184,8 +188,14 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     known = data.describe(dataset)
     regime = next(regime for rows, regime in REGIMES.items() if known.fitted_size <= rows)
     epochs = cell["max_epochs"] or regime.max_epochs
+    batch_size = cell["batch_size"] or min(regime.batch_size, known.fitted_size)
     inputs = math.prod(known.input_shape)
     hidden = hidden_for(cell["size"] * known.fitted_size, inputs=inputs, outputs=known.logits, layers=cell["layers"])
+    if max(hidden) == 1:
+        raise ValueError(
+            f"--set size: {cell['size']:g} parameters for each training row are one unit a layer of {known.name} "
+            f"({known.fitted_size:,} rows, {inputs:,} inputs), and none can go: set a larger size"
+        )
     rule: dict[str, Any] = {}
     measures: tuple[str, ...] = ()
     if cell["group"] in ("odf2nna", "rivals"):
@@ -193,12 +203,13 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
     elif cell["group"] == "chosen":
         criterion, _, level = str(cell["chosen"]).partition(":")
         own = {"method": "output_deviation", "criterion": criterion, "level": level or -1}
+        own |= {key: cell[key] for key in ("scored_on", "empty_layer")}
         rule = {"compression": {**own, "refinement": cell["refinement"]}}
         measures = ("export",)
     elif cell["group"] != "original":
         # As many epochs in all as a network that is compressed.
         total = epochs + refinement_epochs(cell["refinement"], epochs)
-        steps = known.fitted_size // (cell["batch_size"] or regime.batch_size)
+        steps = known.fitted_size // batch_size
         epochs, sparsity = _from_random_weights(cell, total, steps, (inputs, *hidden, known.logits))
         rule = {"sparsity": sparsity}
     return NetworkSpec.model_validate(
@@ -208,7 +219,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
             "initializer": cell["initializer"],
             "training": {
                 "optimizer": {"name": "adam", "learning_rate": cell["learning_rate"]},
-                "batch_size": cell["batch_size"] or regime.batch_size,
+                "batch_size": batch_size,
                 "max_epochs": epochs,
                 "stopping": {"name": "validation_minimum"},
                 "precision": cell["precision"],
@@ -231,7 +242,8 @@ def _dataset(cell: Mapping[str, Any]) -> AnyDataset:
     root = data.resolve_root(None)
     if name in TABLES:
         return table.examine(title=name, root=root, **TABLES[name])
-    if not name.endswith((".csv", ".data", ".parquet")):
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or suffix.lower() not in ("csv", "tsv", "txt", "data", "parquet"):
         known = ", ".join([*TABLES, *IMAGES])
         raise ValueError(f"--set dataset: {name!r} is neither a CSV or Parquet file nor one of {known}")
     if not cell["target"]:
@@ -240,7 +252,13 @@ def _dataset(cell: Mapping[str, Any]) -> AnyDataset:
         raise ValueError(f"--set task: {cell['task']!r} is neither classification nor regression")
     dropped, categorical = (tuple(filter(None, cell[key].split("+"))) for key in ("dropped", "categorical"))
     return table.examine(
-        name, target=cell["target"], task=cell["task"], dropped=dropped, categorical=categorical, root=root
+        name,
+        title=f"{stem}: {cell['target']}",  # of files and targets many
+        target=cell["target"],
+        task=cell["task"],
+        dropped=dropped,
+        categorical=categorical,
+        root=root,
     )
 
 
@@ -314,7 +332,7 @@ def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict
     if factor == "units":
         yield from dict.fromkeys("-".join(map(str, row["units_left"])) for row in rows)
         return
-    own = [row for row in rows if row["compensation"] == "mean"]
+    own = [row for row in rows if row["compensation"] == "mean" and row["scored_on"] == cell["scored_on"]]
     best = smallest_without_loss(own, before[0])
     if best is not None:
         yield f"{best['criterion']}:{best['level']:g}"
@@ -323,7 +341,15 @@ def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict
 def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
     """Originals, and networks of odf2nna, by the id of the original."""
     columns = ["network_id", "original_id", "compression", "criterion", "level", "compensation", "refinement"]
-    columns += ["status", "units_left", "parameters_after", "task", "validation_accuracy", "validation_loss"]
+    columns += [
+        "scored_on",
+        "status",
+        "units_left",
+        "parameters_after",
+        "task",
+        "validation_accuracy",
+        "validation_loss",
+    ]
     found = defaultdict(list)
     for _, record in ledger.cohorts(columns):
         for row in record.to_pylist():

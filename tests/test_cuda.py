@@ -3,6 +3,8 @@
 import pytest
 import torch
 from networks import network
+from test_refinement import network as compressed
+from test_refinement import rules
 
 from raydensity import data, training
 from raydensity.cohort import Cohort
@@ -12,6 +14,7 @@ from raydensity.measures.prunability import prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.optimizers import StackedOptimizer
 from raydensity.record import SCHEMA
+from raydensity.spec import Compression
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -78,3 +81,17 @@ def test_training_goes_on_where_it_was(tmp_path):
     resumed = training.train(specs, dataset, device=device, checkpoint_folder=tmp_path)
     for one, again in zip(whole, resumed, strict=True):
         assert again.curves["validation_loss"] == pytest.approx(one.curves["validation_loss"], rel=1e-3)
+
+
+def test_compressed_networks_are_those_of_a_cpu():
+    """To rounding, by every method; and one is exported."""
+    wide = (40, 20)
+    specs = [compressed(rule, hidden=wide) for rule in (None, *rules())]
+    exported = compressed(Compression(method="output_deviation", level=0.7), hidden=wide)
+    specs.append(exported.model_copy(update={"measures": ("export",)}))
+    for group in (specs[:-1], specs[-1:]):
+        here, there = (run_cohort(group, device=device).to_pylist() for device in ("cuda", "cpu"))
+        for one, other in zip(here, there, strict=True):
+            assert one["status"] == other["status"] == "finished"
+            assert one["curve_train_loss"] == pytest.approx(other["curve_train_loss"], rel=0.05)
+    assert here[0]["exported_difference"] < 1e-3

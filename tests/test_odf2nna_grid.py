@@ -89,10 +89,10 @@ def houses(tmp_path, monkeypatch):
 def test_a_table_of_ones_own(houses) -> None:
     own = {"dataset": ["houses.csv"], "target": ["price"], "task": ["regression"], "dropped": ["id"]}
     first, _ = networks("quick", group=["original"], **own)
-    assert (first.dataset.title, first.dataset.rows, first.dataset.inputs) == ("houses", 40, 3)
+    assert (first.dataset.title, first.dataset.rows, first.dataset.inputs) == ("houses: price", 40, 3)
     assert first.is_regression
     [row] = run_cohort([first]).to_pylist()
-    assert (row["dataset"], row["task"], row["status"]) == ("houses", "regression", "finished")
+    assert (row["dataset"], row["task"], row["status"]) == ("houses: price", "regression", "finished")
 
 
 @pytest.mark.parametrize(

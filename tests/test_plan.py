@@ -12,7 +12,7 @@ from raydensity import placement, plan, sweep
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster
 from raydensity.pruning.search import structured
-from raydensity.spec import MLP, Teacher
+from raydensity.spec import MLP, Compression, Teacher
 from raydensity.spec.sparsity import SNIP, Explicit
 
 
@@ -155,3 +155,18 @@ def test_the_table_tells_kinds_apart(ledger):
     ]
     assert columns["optimizer"] == [*["sgd, momentum 0.9"] * 3, "sgd"]
     assert not {"sparsity", "GPU each"} & set(columns), "columns with nothing in them"
+
+
+def test_networks_that_are_compressed_stand_in_a_cohort_with_their_original(ledger):
+    """Each original is trained once, however its networks stand in the grid."""
+    rules = [Compression(method=method, level=level) for level in (0.3, 0.9) for method in ("incoming_l1", "taylor")]
+    specs = [
+        networks.network(MLP(width=0.1), init_seed=seed, epochs=20).model_copy(update={"compression": rule})
+        for rule in (None, *rules * 40)
+        for seed in range(3)
+    ]
+    specs = [spec.model_copy(update={"prune_seed": number // 12}) for number, spec in enumerate(specs)]
+    found = planned(ledger, {spec.id: spec for spec in specs}, "cpu").cohorts
+    originals = [{spec.original.id for spec in cohort.specs} for cohort in found]
+    assert max(map(len, originals)) == 1
+    assert len(originals) == len(set.union(*originals))

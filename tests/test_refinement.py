@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from raydensity import data, training
-from raydensity.compression import compress, observe
+from raydensity import data, published_weights, training
+from raydensity.compression import compress, observe, refinement
 from raydensity.data import table
 from raydensity.experiment import run_cohort
 from raydensity.models.mlp import extracted, hidden_for
@@ -139,10 +139,11 @@ def test_a_refinement_begins_with_what_compress_gives() -> None:
     assert (row["epochs"], len(row["curve_train_loss"])) == (2, 2)
 
 
-def test_what_is_removed_stays_removed() -> None:
+@pytest.mark.parametrize("hidden", [(9, 9), WIDE])
+def test_what_is_removed_stays_removed(hidden) -> None:
     """Trained networks as modules: those of a unit method have zeros where nothing is, those of weights too."""
     for rule in rules():
-        spec = network(rule)
+        spec = network(rule, hidden=hidden)
         [module] = trained([spec])
         [row] = run_cohort([spec]).to_pylist()
         state = {name: parameter.detach() for name, parameter in module.named_parameters()}
@@ -172,6 +173,46 @@ def test_a_diverged_original_is_told_of_those_that_are_made_of_it() -> None:
     wild = SGD(learning_rate=1e20)
     rows = run_cohort([network(optimizer=wild), network(rule, optimizer=wild)]).to_pylist()
     assert [row["status"] for row in rows] == ["diverged", "diverged"]
+
+
+def test_a_network_may_diverge_in_its_refinement(monkeypatch) -> None:
+    """And harms no other, nor its original."""
+    rule, other = (Compression(method="output_deviation", level=level) for level in (0.5, 0.7))
+    usual = refinement._start
+
+    def wild(smaller, shapes, epochs):
+        start = usual(smaller, shapes, epochs)
+        if smaller.network.fc1.out_features == 5:  # half of nine, rounded up
+            start.parameters["fc1.weight"][0, 0] = float("nan")
+        return start
+
+    monkeypatch.setattr(refinement, "_start", wild)
+    rows = run_cohort([network(), network(rule), network(other)]).to_pylist()
+    assert [row["status"] for row in rows] == ["finished", "diverged", "finished"]
+
+
+def test_originals_of_several_seeds_share_a_cohort() -> None:
+    """As those of images do, whose numbers are the same for every data seed."""
+    rule = Compression(method="output_deviation", level=0.7)
+    specs = []
+    for seed in range(2):
+        own = network(rule, seed=seed, hidden=WIDE, epochs=2)
+        own = own.model_copy(update={"dataset": "digits", "data_seed": seed})
+        specs += [own.original, own]
+    assert len({spec.cohort_key for spec in specs}) == 1
+    for row, spec in zip(run_cohort(specs).to_pylist(), specs, strict=True):
+        [alone] = run_cohort([spec]).to_pylist()
+        assert (row["curve_train_loss"], row["test_loss"]) == (alone["curve_train_loss"], alone["test_loss"])
+
+
+def test_networks_with_published_weights_are_compressed() -> None:
+    [module] = trained([network()])
+    weights = {name: parameter.detach() for name, parameter in module.named_parameters()}
+    known = published_weights.digest(weights)
+    rule = Compression(method="output_deviation", level=0.5)
+    spec = network(rule).model_copy(update={"initial_weights": known})
+    [row] = run_cohort([spec], published={known: weights}).to_pylist()
+    assert row["status"] == "finished"
 
 
 # A narrow network in the room of a wide one ---------------------------------------------------------------------------

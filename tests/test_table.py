@@ -110,6 +110,44 @@ def test_columns_can_be_left_out_and_called_categories(tmp_path: Path) -> None:
     assert examined(folder, target="town", task="classification").classes == 3
 
 
+def test_what_the_first_row_is_the_target_decides(tmp_path: Path) -> None:
+    """Text alone without a header, as UCI's mushrooms; and a header with numbers in it."""
+    (tmp_path / "mushrooms.data").write_text(
+        "\n".join(f"{'pe'[n % 2]},{'xyz'[n % 3]},{'ab'[n % 2]}" for n in range(30))
+    )
+    frame, first_row = table.read_frame(tmp_path / "mushrooms.data", target="1")
+    assert (list(frame.columns), len(frame), first_row) == (["1", "2", "3"], 30, 1)
+    (tmp_path / "years.tsv").write_text("2019\t2020\tsold\n" + "\n".join(f"{n}\t{n % 4}\t{n % 5}" for n in range(30)))
+    frame, first_row = table.read_frame(tmp_path / "years.tsv", target="sold")
+    assert (list(frame.columns), len(frame), first_row) == (["2019", "2020", "sold"], 30, 2)
+
+
+def test_parquet_says_which_columns_are_categories_and_times(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"zip": [n % 3 for n in range(30)], "price": [float(n) for n in range(30)]})
+    frame.astype({"zip": "category"}).to_parquet(tmp_path / "houses.parquet")
+    found = table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
+    encoded, _, _ = table._read(found, tmp_path)
+    assert encoded.names == ["zip = 0", "zip = 1", "zip = 2"]
+    frame["sold"] = pd.date_range("2020-01-01", periods=30)
+    frame.loc[3, "sold"] = pd.NaT
+    frame.to_parquet(tmp_path / "houses.parquet")
+    with pytest.raises(ValueError, match="column 'sold' holds times"):
+        table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
+    frame.rename(columns={"sold": "zip "}).to_parquet(tmp_path / "houses.parquet")
+    with pytest.raises(ValueError, match="two columns are called 'zip'"):
+        table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
+
+
+def test_full_stops_go_where_test_rows_alone_have_them(tmp_path: Path) -> None:
+    """As in adult; elsewhere a full stop is part of the text."""
+    (tmp_path / "train.csv").write_text("a,b\n" + "\n".join(f"{n},{'xy'[n % 2]}" for n in range(20)))
+    (tmp_path / "test.csv").write_text("a,b\n" + "\n".join(f"{n},{'xy'[n % 2]}." for n in range(20)))
+    options = {"target": "b", "task": "classification", "root": tmp_path}
+    assert table.examine("train.csv", test_source="test.csv", **options).classes == 2
+    (tmp_path / "stops.csv").write_text("a,b\n" + "\n".join(f"{n},{['x', 'x.'][n % 2]}" for n in range(20)))
+    assert table.examine("stops.csv", **options).classes == 2
+
+
 # What is said of bad tables -------------------------------------------------------------------------------------------
 
 
@@ -124,7 +162,11 @@ def test_columns_can_be_left_out_and_called_categories(tmp_path: Path) -> None:
         ([*rows(), "old,Ulm,7"], {}, "column 'age', row 32: 'old' is no number, and 30 others are"),
         ([*rows(), "1,Ulm,cheap"], {}, "column 'price', row 32: 'cheap' is no number, which a regression needs"),
         ([*rows(), "1,Ulm,"], {}, "target: column 'price' has nothing in 1 rows, the first of them row 32"),
-        ([*rows(), "inf,Ulm,7"], {}, "column 'age', row 32: infinite"),
+        ([*rows(), "inf,Ulm,7"], {}, "column 'age', row 32: 'inf' is too large a number"),
+        ([*rows(), "1,Ulm,-1e300"], {}, "column 'price', row 32: '-1e+300' is too large a number"),
+        ([f"{row},$1{row}%,{row}" for row in range(9, 40)], {}, "which is as 1234.5: mend it"),
+        ([f"{row % 7},n{row % 20},{row}" for row in range(30)], {}, "has 20 different texts in 30 rows: leave it out"),
+        (rows(), {"categorical": ("age",), "target": "town", "task": "regression"}, "'Ulm' is no number"),
         (rows(), {"task": "classification"}, "target: column 'price' has 30 classes in 30 rows"),
         (rows(5), {}, "there are 5 rows; at least 10 are needed"),
         ([f"{row % 7},n{row},{row}" for row in range(200)], {}, "column 'town' has 200 different texts, more than 100"),

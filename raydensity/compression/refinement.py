@@ -78,7 +78,7 @@ def train_all(
     going = [index for index in compressed if index in starts]
     if going:
         chosen = [specs[index] for index in going]
-        for index, columns in zip(going, _removed(chosen, [starts[i] for i in going], dataset, device), strict=True):
+        for index, columns in zip(going, _removed(chosen, [starts[i] for i in going], dataset, settings), strict=True):
             found[index].columns |= columns
         before = specs[0].total_epochs
         refined = train(
@@ -145,11 +145,17 @@ def _start(smaller: Compressed, shapes: Mapping[str, tuple[int, ...]], epochs: i
 
 
 def _removed(
-    specs: Sequence[NetworkSpec], starts: Sequence[Start], dataset: Dataset, device: str
+    specs: Sequence[NetworkSpec], starts: Sequence[Start], dataset: Dataset, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """What compressed networks answer before they train again."""
     description, preprocessing = dataset.description, specs[0].preprocessing
-    cohort = Cohort(specs, input_shape=description.input_shape, classes=description.logits, device=device)
+    cohort = Cohort(
+        specs,
+        input_shape=description.input_shape,
+        classes=description.logits,
+        device=settings["device"],
+        published=settings["published"],
+    )
     for index, start in enumerate(starts):
         cohort.load(index, start.parameters)
     judged = {"validation": evaluate(cohort, dataset, validation_images(specs, dataset), preprocessing)}

@@ -26,6 +26,8 @@ def correlation(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:
         outputs = seen.outputs[layer].double()
         means, centred = outputs.mean(0), outputs - outputs.mean(0)
         covariance = centred.T @ centred / len(outputs)
+        # Unit by unit, on a CPU: a GPU would be waited for at every one of them.
+        weight, bias, means, covariance = weight.cpu(), bias.cpu(), means.cpu(), covariance.cpu()
         variance = covariance.diagonal()
         scale = variance.clamp(min=torch.finfo(torch.float64).tiny).sqrt()
         alike = (covariance / scale / scale[:, None]).abs().fill_diagonal_(-1)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MOST_CATEGORIES = 100  # of a column: beyond, it is a name or a number of the row
+MOST_CATEGORIES = 100  # of a column of text: beyond, or where most rows have one of their own, it names the row
+LARGEST = float(np.finfo(np.float32).max)
 ROWS_PER_CLASS = 3  # at least, on average: to train, validate and test on
 FEWEST_ROWS = 10
 
@@ -60,13 +61,17 @@ def encode(
             raise ValueError(f"column {name!r} is constant, {_cell(column, 0)} in all rows: leave it out (dropped)")
         if name in categorical or _is_text(column, first_row):
             own = _categories(column)
+            if 2 * len(own.categories) > len(frame):
+                raise ValueError(
+                    f"column {name!r} has {len(own.categories):,} different texts in {len(frame):,} rows: leave it out "
+                    "(dropped)"
+                )
             inputs += [own.codes == code for code in range(len(own.categories))]
             names += [f"{name} = {category}" for category in own.categories]
             numbers += [False] * len(own.categories)
             continue
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        if np.isinf(values).any():
-            raise ValueError(f"column {name!r}, row {first_row + int(np.isinf(values).argmax())}: infinite")
+        _check_size(column, values, first_row)
         inputs.append(values)
         names.append(name)
         numbers.append(True)
@@ -89,14 +94,15 @@ def _answers(column: pd.Series, task: str, first_row: int) -> tuple[NDArray, lis
     if column.nunique() < 2:
         raise ValueError(f"target: column {column.name!r} is constant, {_cell(column, 0)} in all rows")
     if task == "regression":
-        values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = ~np.isfinite(values)
+        values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = np.isnan(values)
         if bad.any():
             row = int(bad.argmax())
             raise ValueError(
                 f"target: column {column.name!r}, row {first_row + row}: {_cell(column, row)} is no number, which a "
                 "regression needs (task=classification for classes)"
             )
+        _check_size(column, values, first_row)
         return values, []
     found = _categories(column)
     if len(column) < ROWS_PER_CLASS * len(found.categories):
@@ -107,15 +113,32 @@ def _answers(column: pd.Series, task: str, first_row: int) -> tuple[NDArray, lis
     return found.codes.astype(np.int64), [str(each) for each in found.categories]
 
 
+def _check_size(column: pd.Series, values: NDArray[np.float64], first_row: int) -> None:
+    bad = np.abs(values) > LARGEST
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"column {column.name!r}, row {first_row + row}: {_cell(column, row)} is too large a number")
+
+
 def _is_text(column: pd.Series, first_row: int) -> bool:
-    """Whether a column is of text. ValueError where it is partly of numbers, or has too many different texts."""
-    if pd.api.types.is_bool_dtype(column):
+    """Whether a column is of text. ValueError where it is partly of numbers, of numbers that are not written as such,
+    of times, or has too many different texts."""
+    if pd.api.types.is_bool_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
         return True
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise ValueError(f"column {column.name!r} holds times: make numbers of them, or leave it out (dropped)")
     if pd.api.types.is_numeric_dtype(column):
         return False
     there = column.notna()
     is_number = pd.to_numeric(column, errors="coerce").notna()
     if not is_number[there].any():
+        decorated = column[there].astype(str).str.replace(r"[\s,$€£%]", "", regex=True)
+        if pd.to_numeric(decorated, errors="coerce").notna().all():
+            row = int(there.to_numpy().argmax())
+            raise ValueError(
+                f"column {column.name!r}, row {first_row + row}: {_cell(column, row)} is not how a number is written, "
+                "which is as 1234.5: mend it, or name the column categorical"
+            )
         count = column.nunique()
         if count > MOST_CATEGORIES:
             raise ValueError(

@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 
 from raydensity.data.columns import Encoded, encode
@@ -134,14 +135,15 @@ def _read(options: Table, root: Path) -> tuple[Encoded, int, str]:
         frame, digest = _embedded(options)
         return _encoded(options, frame, 1), 0, digest
     path = _path(options.source, root)
-    frame, first_row = read_frame(path)
+    frame, first_row = read_frame(path, target=options.target)
     hashed = hashlib.sha256(path.read_bytes())
     test_rows = 0
     if options.test_source:
         test_path = _path(options.test_source, root)
-        test, _ = read_frame(test_path)
+        test, _ = read_frame(test_path, target=options.target)
         if list(test.columns) != list(frame.columns):
             raise ValueError(f"{test_path}: its columns are not those of {path.name}")
+        _without_full_stops(test, frame)
         hashed.update(test_path.read_bytes())
         test_rows = len(test)
         frame = pd.concat([frame, test], ignore_index=True)
@@ -170,18 +172,30 @@ def _path(name: str, root: Path) -> Path:
     return root / pure
 
 
-def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
+def _without_full_stops(test: pd.DataFrame, frame: pd.DataFrame) -> None:
+    """Take the full stop from the end of texts that the other table has without one, as in the test rows of adult."""
+    for name in test.select_dtypes(object).columns:
+        short = test[name].str.removesuffix(".")
+        known = set(frame[name].dropna())
+        if not known.issuperset(test[name].dropna()) and known.issuperset(short.dropna()):
+            test[name] = short
+
+
+def read_frame(path: Path, *, target: str = "") -> tuple[pd.DataFrame, int]:
     """A table as it is written, and the number of its first row of data in the file.
 
-    Columns are called as the header of a CSV file says, which is its first row where no cell of it is a number, else
-    by their number from 1. What separates them is found out. Text has no blanks, nor a full stop at its end.
+    Columns are called as the header of a CSV file says, else by their number from 1. The first row is a header if it
+    has the target; if it has not, and the target is no number, where none of its cells is a number. What separates
+    columns is found out. Text has no blanks around it.
     """
     if not path.is_file():
         raise MissingFiles(f"{path} is missing")
     first_row = 1
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path).reset_index(drop=True)
+        if path.suffix.lower() == ".parquet":
+            known = pq.read_schema(path).pandas_metadata or {}  # numbers that are categories are so there alone
+            named = [each["name"] for each in known.get("columns", []) if each["pandas_type"] == "categorical"]
+            frame = pd.read_parquet(path).reset_index(drop=True).astype(dict.fromkeys(named, "category"))
         else:
             with path.open(encoding="utf-8") as file:
                 lines = [line for line in islice(file, SNIFFED) if line.strip()]
@@ -189,9 +203,9 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
                 raise ValueError("it is empty")
             separator = _separator(lines)
             names = _cells(lines[0], separator)
-            header = 0 if _is_header(names) else None
-            if header == 0 and (twice := [name for name, times in Counter(names).items() if times > 1]):
-                raise ValueError(f"two columns are called {twice[0]!r}")
+            header = 0 if target in names or (not target.isdigit() and _is_header(names)) else None
+            if header == 0:
+                _check_names(names)
             first_row += header is not None
             frame = pd.read_csv(
                 path,
@@ -208,11 +222,22 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, int]:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as a table: {reason}") from None
     frame.columns = [str(name + 1) if isinstance(name, int) else str(name).strip() for name in frame.columns]
+    try:
+        _check_names(list(frame.columns))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from None
     for name in frame.columns:
-        if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype | pd.CategoricalDtype):
-            text = frame[name].astype("string").str.strip().str.removesuffix(".")
-            frame[name] = text.astype(object).where(text.notna() & ~text.isin(MISSING), np.nan)
+        kind = frame[name].dtype
+        if pd.api.types.is_object_dtype(kind) or isinstance(kind, pd.StringDtype | pd.CategoricalDtype):
+            text = frame[name].astype("string").str.strip()
+            text = text.astype(object).where(text.notna() & ~text.isin(MISSING), np.nan)
+            frame[name] = text.astype("category") if isinstance(kind, pd.CategoricalDtype) else text
     return frame, first_row
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
 
 
 def _separator(lines: Sequence[str]) -> str:
