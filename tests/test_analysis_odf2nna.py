@@ -112,6 +112,58 @@ def test_where_nothing_is_without_loss_the_original_counts() -> None:
     assert found["score_after"] == pytest.approx(80)
 
 
+def test_refined_networks_are_judged_on_every_repeat() -> None:
+    """Not on those alone where one was as good on validation rows: what loses is not left out."""
+    tables = tables_of(
+        [
+            *(row(repeat=repeat, validation=0.9, test=0.8) for repeat in (0, 1)),
+            smaller(repeat=0, level=0.3, left=700, validation=0.95, test=0.9),
+            smaller(repeat=0, level=0.5, left=400, validation=0.90, test=0.2),
+            smaller(repeat=1, level=0.3, left=700, validation=0.7, test=0.6),
+            smaller(repeat=1, level=0.5, left=400, validation=0.6, test=0.5),
+        ]
+    )
+    found = tables.refined_against
+    found = of(found[found["level"].isna()], against="original")
+    assert (found["n"], found["gain"], found["compression"]) == (2, pytest.approx(-5), pytest.approx(30))
+
+
+def test_what_stays_the_original_is_so_from_scratch_too() -> None:
+    """So means over repeats are of the same repeats."""
+    tables = tables_of(
+        [
+            *(row(repeat=repeat, validation=0.9, test=0.8) for repeat in (0, 1)),
+            smaller(repeat=0, validation=0.9, test=0.7),
+            smaller(repeat=1, validation=0.1, test=0.1),
+            *(row(repeat=each, sparsity="units", units_left=[4, 4], test=0.6, parameters_after=400) for each in (0, 1)),
+        ]
+    )
+    found = of(tables.compression, method=OURS)
+    assert (found["score_after"], found["score_scratch"]) == pytest.approx((75, 70))
+
+
+def test_networks_without_single_weights_have_no_scratch() -> None:
+    """They may have all units of a dense network that is much larger."""
+    tables = tables_of(
+        [
+            row(),
+            smaller("magnitude_global", compensation="none", units_left=[9, 9]),
+            row(sparsity="units", units_left=[9, 9], test=0.6, parameters_after=900),
+        ]
+    )
+    assert np.isnan(of(tables.curves, method="magnitude_global")["score_scratch"])
+
+
+def test_another_refinement_and_other_rows_to_score_by() -> None:
+    """Settings of the sweep: what there is counts as usual, and side by side it is told apart."""
+    tables = tables_of([row(), smaller(refinement=0.3, scored_on="training"), row(sparsity="snip", nonzeros_asked=0)])
+    assert tables.networks.refinement == 0.3
+    assert list(tables.compression["method"]) == [OURS, "snip"]
+    both = tables_of([row(), smaller(), smaller(left=300, scored_on="training")])
+    assert list(both.compression["method"]) == [OURS, f"{OURS}, scored on training rows"]
+    assert tables_of([row(), smaller(refinement=0.3), smaller()]).networks.refinement == PAPERS
+
+
 def test_networks_are_compared_with_their_own_original_and_scratch() -> None:
     """By repeat, and the same units; from scratch and chosen twice is once."""
     rows = []

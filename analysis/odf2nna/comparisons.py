@@ -61,7 +61,15 @@ def refined_against(tables: Tables) -> Figure:
         room = 0.15 * (high - low) or 1
         panel.set_xlim(min(low, 0) - room, max(high, 0) + room)
     handles = [
-        Line2D([], [], linestyle="", marker="D", markersize=5, color=COLORS[OURS_FAMILY], label="chosen without loss")
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="D",
+            markersize=5,
+            color=COLORS[OURS_FAMILY],
+            label="ε with the best validation score",
+        )
     ]
     handles += [
         Line2D(

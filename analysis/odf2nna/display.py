@@ -53,7 +53,7 @@ def compression(tables: Tables) -> dict[str, pd.DataFrame]:
         {
             "data set": own["dataset"],
             "repeats": own["n"],
-            "that lose nothing": own["n_found"],
+            "without loss": own["n_found"],
             "parameters": [number(value, 0) for value in own["parameters_before"]],
             "left": [number(value, 0) for value in own["parameters_after"]],
             "removed, %": [
@@ -86,7 +86,7 @@ def ranks(tables: Tables, measure: str) -> dict[str, pd.DataFrame]:
         {
             "method": [methods.name(name) for name in rows["method"]],
             "rank": [number(value, 2) for value in rows["rank"]],
-            "ODF2NNA less this one": [number(value, 2) for value in rows["difference"]],
+            "rank less that of ODF2NNA": [number(value, 2) for value in rows["difference"]],
             "ODF2NNA better on": [
                 "" if pd.isna(value) else f"{value:.0f} of {n}"
                 for value, n in zip(rows["better_on"], rows["n"], strict=True)
@@ -99,13 +99,12 @@ def ranks(tables: Tables, measure: str) -> dict[str, pd.DataFrame]:
 
 
 def refined_against(tables: Tables) -> dict[str, pd.DataFrame]:
-    """Where the smallest network without loss is taken."""
+    """Where epsilon is chosen by validation rows."""
     rows = tables.refined_against[tables.refined_against["level"].isna()]
     shown = {}
     for other, own in rows.groupby("against", sort=False):
-        shown[
-            f"Chosen without loss, less {'the original' if other == 'original' else 'the same units from scratch'}"
-        ] = pd.DataFrame(
+        less = "the original" if other == "original" else "the same units from scratch"
+        shown[f"ε with the best validation score, less {less}"] = pd.DataFrame(
             {
                 "data set": own["dataset"],
                 "repeats": own["n"],

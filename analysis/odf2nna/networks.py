@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.odf2nna.methods import OURS
 from analysis.runs import Runs
+from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES
 
 SETTINGS = ["hidden", "learning_rate", "batch_size", "initializer", "precision"]
 REPEAT = ["init_seed", "data_seed"]
@@ -27,7 +28,8 @@ class Networks:
     where nothing else is said. Of smaller ones there are also those of the original (`_before`), before the refinement
     (`removed_score`) and of the same units from random weights (`score_scratch`). `gain` is how much better than the
     original, in points of accuracy, or percent of its squared error; `parameters_after` is what is left,
-    `compression` the share of the parameters that is gone, in percent.
+    `compression` the share of the parameters that is gone, in percent. `refinement` is the usual share of the epochs:
+    the paper's, or where that is not there the smallest.
     """
 
     study: str
@@ -36,6 +38,7 @@ class Networks:
     found: int
     diverged: int
     emptied: int
+    refinement: float
     originals: pd.DataFrame
     smaller: pd.DataFrame
     scratch: pd.DataFrame
@@ -65,11 +68,14 @@ def prepare(runs: Runs) -> Networks:
     scratch = finished[finished["sparsity"] == "units"].copy()
     smaller = finished[~whole & finished["sparsity"].ne("units")].copy()
     smaller["method"] = smaller["compression"].where(smaller["compression"].ne(""), smaller["sparsity"])
-    smaller = _with_levels(smaller).drop_duplicates([*KEYS, *RULE])  # exported ones are there twice
+    lengths = set(smaller.loc[smaller["compression"].ne(""), "refinement"])
+    usual = PAPERS if PAPERS in lengths or not lengths else min(lengths)
+    smaller = _with_levels(smaller, usual).drop_duplicates([*KEYS, *RULE])  # exported ones are there twice
     before = originals[[*KEYS, "score", "validation_score"]]
     before = before.rename(columns={"score": "score_before", "validation_score": "validation_before"})
     smaller = smaller.merge(before, on=KEYS, how="inner")
     smaller["units"], scratch["units"] = (_joined(each["units_left"]) for each in (smaller, scratch))
+    smaller.loc[~smaller["method"].isin([*UNIT_SCORES, *UNIT_MERGES]), "units"] = ""  # with single weights gone
     alone = scratch.drop_duplicates([*KEYS, "units"])[[*KEYS, "units", "score", "validation_score"]]
     alone = alone.rename(columns={"score": "score_scratch", "validation_score": "validation_scratch"})
     smaller = smaller.merge(alone, on=[*KEYS, "units"], how="left")
@@ -86,6 +92,7 @@ def prepare(runs: Runs) -> Networks:
         found=len(frame),
         diverged=int(statuses.get("diverged", 0)),
         emptied=int(statuses.get("emptied", 0)),
+        refinement=usual,
         originals=originals,
         smaller=smaller,
         scratch=scratch,
@@ -121,7 +128,7 @@ def _joined(units: pd.Series) -> pd.Series:
     return units.map(lambda own: "-".join(f"{each:.0f}" for each in own) if own is not None else "").astype(str)
 
 
-def _with_levels(smaller: pd.DataFrame) -> pd.DataFrame:
+def _with_levels(smaller: pd.DataFrame, refinement: float) -> pd.DataFrame:
     """Networks that were sparse from the start have the level of those with as many weights, and their refinement.
 
     In small networks several levels remove the same number of units: such a network stands for each of them.
@@ -131,14 +138,17 @@ def _with_levels(smaller: pd.DataFrame) -> pd.DataFrame:
     levels = by_units[[*same, "level"]].drop_duplicates().rename(columns={"weights_in_mask": "nonzeros_asked"})
     from_start = smaller[smaller["compression"].eq("")].drop(columns="level")
     from_start = from_start.merge(levels, on=["dataset", "hidden", "nonzeros_asked"], how="left")
-    usual = {"criterion": "share", "compensation": "none", "refinement": PAPERS}
+    usual = {"criterion": "share", "compensation": "none", "refinement": refinement}
     return pd.concat([smaller[smaller["compression"].ne("")], from_start.assign(**usual)], ignore_index=True)
 
 
 def _variants(smaller: pd.DataFrame) -> pd.Series:
-    """The method, with what is not as usual: another criterion than a share, another compensation than the mean."""
+    """The method, with what is not as usual: another criterion than a share, another compensation than the mean,
+    training rows to score by where others are scored by validation rows."""
     criterion = (", " + smaller["criterion"]).where(smaller["criterion"].ne("share"), "")
     own = smaller["method"].eq(OURS) | smaller["compensation"].isin(["literal"])
     unusual = smaller["compensation"].ne("mean") & own
     compensation = (", compensation " + smaller["compensation"]).where(unusual, "")
-    return smaller["method"] + criterion + compensation
+    by_training = smaller["scored_on"].eq("training") & smaller["scored_on"].eq("validation").any()
+    scored = pd.Series(", scored on training rows", smaller.index).where(by_training, "")
+    return smaller["method"] + criterion + compensation + scored

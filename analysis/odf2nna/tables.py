@@ -12,8 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from analysis.odf2nna import methods
 from analysis.odf2nna.methods import OURS
-from analysis.odf2nna.networks import PAPERS, Networks
-from analysis.odf2nna.without_loss import ANY, candidates, chosen
+from analysis.odf2nna.networks import Networks
+from analysis.odf2nna.without_loss import ANY, best, candidates, chosen
 from analysis.ranking import Ranking, against, ranking
 
 CONFIDENCE = 0.95
@@ -98,15 +98,16 @@ class Tables:
     def refined_against(self) -> pd.DataFrame:
         """ODF2NNA's refined networks less the original, and less the same units from random weights, repeat by repeat.
 
-        `level` is empty for what is chosen without loss (of any criterion, where there are several). `p` is that of a
-        paired t-test, `p_holm` corrected over the data sets.
+        `level` is empty where each repeat has the epsilon with the best validation score (of any criterion, where there
+        are several), without loss or not. `p` is that of a paired t-test, `p_holm` corrected over the data sets.
         """
         rows = candidates(self.networks)
         usual = rows[rows["variant"].eq(OURS)]
-        best = self.chosen[self.chosen["variant"].eq(self.ours) & self.chosen["found"]].assign(level=np.nan)
+        chosen = best(self.networks)
+        chosen = chosen[chosen["variant"].eq(self.ours)].assign(level=np.nan)
         found = []
         for other, column in (("original", "gain"), ("scratch", "gain_scratch")):
-            for (level, dataset), own in pd.concat([usual, best]).groupby(
+            for (level, dataset), own in pd.concat([usual, chosen]).groupby(
                 ["level", "dataset"], sort=False, dropna=False
             ):
                 apart = own[column].dropna()
@@ -179,8 +180,8 @@ class Tables:
     def refinement(self) -> pd.DataFrame:
         """What the length of the refinement brings, at equal shares of the units; 0 is before it."""
         rows = self.networks.smaller
-        rows = rows[rows["variant"].eq(OURS) & rows["scored_on"].ne("training")]
-        before = rows[rows["refinement"].eq(PAPERS)].assign(refinement=0.0)
+        rows = rows[rows["variant"].eq(OURS)]
+        before = rows[rows["refinement"].eq(self.networks.refinement)].assign(refinement=0.0)
         before["score"], before["gain"] = before["removed_score"], before["removed_gain"]
         return self._by(pd.concat([before, rows]), ["refinement", "level"])
 

@@ -20,3 +20,9 @@ def smallest_without_loss(rows: Iterable[Mapping[str, Any]], before: Mapping[str
     `before`; of several the best. None where there is none."""
     good = [row for row in rows if row["status"] == "finished" and score(row) >= score(before)]
     return min(good, key=lambda row: (row["parameters_after"], -score(row)), default=None)
+
+
+def best(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The one with the best validation score; of several the smallest. None where there is none."""
+    finished = [row for row in rows if row["status"] == "finished"]
+    return max(finished, key=lambda row: (score(row), -row["parameters_after"]), default=None)
