@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-import mlflow
 import torch
 from synthetic import new_store
 from test_refinement import network
-from tracked import ledger_of, opened
+from tracked import ledger_of, opened, pointed_at
 
 from raydensity.experiment import run_cohort
 from raydensity.spec import Compression
@@ -39,10 +38,7 @@ def test_mlflow_has_the_small_network(tmp_path, monkeypatch, capsys) -> None:
     uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
     opened(uri, record, study="odf2nna").track(ledger.write(record), record)
     monkeypatch.chdir(tmp_path)
-    before = mlflow.get_tracking_uri()
-    try:
+    with pointed_at(uri):
         found = run("from_mlflow.py")
-    finally:
-        mlflow.set_tracking_uri(before)
     assert found["model"].metadata.signature.inputs.input_names() == ["inputs"]
     assert "'compression': 'output_deviation'" in capsys.readouterr().out

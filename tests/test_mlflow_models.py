@@ -13,7 +13,7 @@ from mlflow.artifacts import download_artifacts
 from safetensors.torch import load_file
 from synthetic import new_store
 from test_refinement import network
-from tracked import ledger_of, opened, runs
+from tracked import ledger_of, opened, pointed_at, runs
 
 from raydensity import data
 from raydensity.experiment import run_cohort
@@ -39,7 +39,7 @@ def models(uri):
 
 
 @pytest.mark.parametrize("networks", [True, False])
-def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, monkeypatch, networks) -> None:
+def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, networks) -> None:
     uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
     opened(uri, record, networks=networks).track(ledger.write(record), record)
     [model] = models(uri)
@@ -51,10 +51,10 @@ def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, mon
     assert model.params["compression"] == "output_deviation"
     assert model.params["parameters_after"] == str(row["parameters_after"])
     assert {each.key: each.value for each in model.metrics}["test_accuracy"] == row["test_accuracy"]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     wine = data.load(spec.dataset)
     expected = trained([spec])[0](wine.test_images).detach()
-    answers = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(wine.test_images.numpy())
+    with pointed_at(uri):
+        answers = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(wine.test_images.numpy())
     torch.testing.assert_close(torch.from_numpy(answers["logits"]), expected, atol=1e-5, rtol=1e-5)
     files = Path(download_artifacts(f"models:/{model.model_id}", tracking_uri=uri, dst_path=str(tmp_path / "got")))
     [state] = files.rglob("*.safetensors")

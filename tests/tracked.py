@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import mlflow
 from mlflow import MlflowClient
 from synthetic import grid, network, records
 
@@ -29,6 +32,16 @@ def opened(uri, *tables, **changes):
     ids = [network for table in tables for network in table["network_id"].to_pylist()]
     arguments = {"study": "density", "scale": "quick", "sweep_id": "a" * 20, "network_ids": ids, "networks": True}
     return tracking.open_sweep(uri, **arguments | {"levels": {"width": [0.5, 1.0]}} | changes)
+
+
+@contextlib.contextmanager
+def pointed_at(uri):
+    """MLflow's own functions work on this store, and afterwards on none that was named."""
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)
 
 
 def runs(uri, kind, extra=""):
