@@ -55,8 +55,8 @@ def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, net
     expected = trained([spec])[0](wine.test_images).detach()
     with pointed_at(uri):
         answers = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(wine.test_images.numpy())
+        files = Path(download_artifacts(f"models:/{model.model_id}", dst_path=str(tmp_path / "got")))
     torch.testing.assert_close(torch.from_numpy(answers["logits"]), expected, atol=1e-5, rtol=1e-5)
-    files = Path(download_artifacts(f"models:/{model.model_id}", tracking_uri=uri, dst_path=str(tmp_path / "got")))
     [state] = files.rglob("*.safetensors")
     assert sum(each.numel() for each in load_file(state).values()) == row["parameters_after"]
     assert {each.suffix for each in files.rglob("*") if each.is_file()} <= {
