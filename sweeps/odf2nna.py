@@ -7,9 +7,10 @@ networks of the same size start anew. The paper's tables could not be had: all t
 
 Settings (--set) beside those of every study:
 
-    group             original; odf2nna; rivals: other units or weights that go after training; from_start: snip, lth
-                      and rigl, with as many weights and epochs in all; scratch: networks of the sizes that odf2nna
-                      found, from random weights, as long in all; chosen: the smallest without loss, exported
+    group             original; odf2nna; rivals: other units or weights that go after training; from_start: snip, lth,
+                      rigl and random masks, with as many weights and epochs in all; scratch: networks of the sizes
+                      that odf2nna found, from random weights, as long in all; trained_on: originals that lose nothing
+                      and train as long; chosen: the smallest without loss, exported
     dataset           iris, wine, breast_cancer, diabetes (scikit-learn's); adult, abalone, california, wisconsin,
                       boston (UCI's files in the folder `uci` under the data root); digits, mnist; or a CSV or Parquet
                       file under the data root, such as houses.csv
@@ -95,7 +96,8 @@ RELATIVE = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7]
 REFINEMENTS = [0.05, 0.1, 0.15, 0.3]
 PAPERS = 0.15  # refinement
 RIVALS = [method for method in (*UNIT_SCORES, *UNIT_MERGES, *WEIGHT_SCORES) if method != "output_deviation"]
-FROM_START = ["snip", "lth", "rigl"]
+# Random masks are no rival, but what the others that leave single weights are compared with: the same from scratch.
+FROM_START = ["random", "snip", "lth", "rigl"]
 CYCLES = 3  # of lottery tickets, which share the epochs
 UPDATES = 20  # of RigL's mask, while it changes
 FOUND = "found"
@@ -134,6 +136,11 @@ def compressed(group: str, datasets: list[str], repeats: int, **factors: Any) ->
     return space(group, datasets, repeats, **{**rule, **factors})
 
 
+def trained_on(datasets: list[str], repeats: int) -> dict[str, Any]:
+    """Originals that train on as long as a refinement, with all units: what the refinement alone brings."""
+    return compressed("trained_on", datasets, repeats, level=0.0)
+
+
 def chosen(datasets: list[str], repeats: int) -> dict[str, Any]:
     """The smallest networks without loss, to be exported."""
     return space("chosen", datasets, repeats, chosen=FOUND, **REFINED)
@@ -148,6 +155,7 @@ def spaces(datasets: list[str], repeats: int) -> list[dict[str, Any]]:
         compressed("odf2nna", datasets, repeats, refinement=grid_search(several)),
         compressed("odf2nna", datasets, repeats, criterion="absolute", level=grid_search(ABSOLUTE)),
         compressed("odf2nna", datasets, repeats, criterion="relative", level=grid_search(RELATIVE)),
+        trained_on(datasets, repeats),
         compressed("rivals", datasets, repeats, method=grid_search(RIVALS)),
         space(
             "from_start",
@@ -173,6 +181,7 @@ SPACES = {
     "quick": [
         space("original", QUICK, 2),
         compressed("odf2nna", QUICK, 2, level=grid_search([0.5, 0.7, 0.9])),
+        trained_on(QUICK, 2),
         compressed("rivals", QUICK, 2, method=grid_search(QUICK_RIVALS), level=grid_search([0.5, 0.7, 0.9])),
         space("scratch", QUICK, 2, units=FOUND, refinement=PAPERS),
         chosen(QUICK, 2),
@@ -198,7 +207,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         )
     rule: dict[str, Any] = {}
     measures: tuple[str, ...] = ()
-    if cell["group"] in ("odf2nna", "rivals"):
+    if cell["group"] in ("odf2nna", "rivals", "trained_on"):
         rule = {"compression": _compression(cell)}
     elif cell["group"] == "chosen":
         criterion, _, level = str(cell["chosen"]).partition(":")
@@ -325,7 +334,10 @@ def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict
     rows = [
         row
         for row in results[original.id]
-        if row["compression"] == "output_deviation" and row["refinement"] == cell["refinement"] and row["units_left"]
+        if row["compression"] == "output_deviation"
+        and row["refinement"] == cell["refinement"]
+        and row["units_left"]
+        and (row["criterion"] != "share" or row["level"])  # not those that trained on with all units
     ]
     if not before or not rows:
         return

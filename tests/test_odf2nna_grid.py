@@ -13,11 +13,11 @@ from raydensity.ledger import Ledger
 from raydensity.models import outline
 from raydensity.models.counts import parameter_count
 from raydensity.placement import Cluster
-from raydensity.spec.sparsity import LTH, SNIP, RigL, Units
+from raydensity.spec.sparsity import LTH, SNIP, Random, RigL, Units
 from sweeps.odf2nna import FOUND, RIVALS, SHARES, SPACES, STUDY, TABLES
 
 SMALL = {"dataset": ["iris"], "repeat": ["0"], "max_epochs": ["4"]}
-TRAINED = ["original", "odf2nna", "rivals", "from_start"]  # that depend on no results
+TRAINED = ["original", "odf2nna", "trained_on", "rivals", "from_start"]  # that depend on no results
 
 
 def networks(scale, **settings):
@@ -38,11 +38,11 @@ def test_general_models_have_about_as_many_parameters_as_training_rows() -> None
 def test_each_original_is_compressed_in_every_way() -> None:
     specs = networks("reduced", group=TRAINED, dataset=["breast_cancer"], repeat=["3"])
     rules = Counter(spec.compression.method for spec in specs if spec.compression)
-    assert rules.pop("output_deviation") == 6 * (3 + 3) + 6 + 6
+    assert rules.pop("output_deviation") == 6 * (3 + 3) + 6 + 6 + 1
     assert rules == dict.fromkeys(RIVALS, len(SHARES))
     assert len(RIVALS) == 15
     sparse = Counter(spec.sparsity.name for spec in specs if spec.sparsity)
-    assert sparse == {"snip": 6, "lth": 6, "rigl": 6}
+    assert sparse == {"random": 6, "snip": 6, "lth": 6, "rigl": 6}
     # All that comes after training is made of one original, in one cohort.
     assert len({spec.cohort_key for spec in specs if not spec.sparsity}) == 1
     assert len({spec.original.id for spec in specs if not spec.sparsity}) == 1
@@ -53,7 +53,7 @@ def test_all_that_is_compared_has_as_many_epochs() -> None:
     [original] = [spec for spec in specs if not spec.compression and not spec.sparsity]
     total = original.total_epochs + round(0.15 * original.total_epochs)
     for spec in specs:
-        if isinstance(spec.sparsity, SNIP | RigL):
+        if isinstance(spec.sparsity, Random | SNIP | RigL):
             assert spec.total_epochs == total
         if isinstance(spec.sparsity, LTH):
             assert total - 3 < spec.total_epochs <= total
@@ -66,6 +66,15 @@ def test_sparse_networks_have_as_many_weights_as_compressed_ones() -> None:
     asked = sorted(spec.sparsity.nonzeros for spec in specs if isinstance(spec.sparsity, SNIP))
     for method in ("taylor", "magnitude_global"):
         assert [counts[method, 0.9], counts[method, 0.5]] == asked
+
+
+def test_an_original_that_trains_on_loses_nothing() -> None:
+    specs = networks("quick", group=["original", "trained_on"], dataset=["iris"], repeat=["0"], max_epochs=["20"])
+    original, on = run_cohort(specs).to_pylist()
+    assert on["parameters_after"] == original["parameters"]
+    assert on["removed_validation_loss"] == pytest.approx(original["validation_loss"], rel=1e-6)
+    assert on["epochs"] == round(0.15 * original["max_epochs"])
+    assert on["curve_train_loss"][-1] < original["curve_train_loss"][-1]
 
 
 def test_repeats_see_other_rows_and_start_otherwise() -> None:
@@ -148,7 +157,7 @@ def test_scratch_and_chosen_follow_the_results(tmp_path) -> None:
     assert sum(len(cohort.specs) for cohort in planned.cohorts) == len(second)
     assert {spec.original.id for spec in second.values() if spec.compression} <= set(first)
     rows = [row for _, record in ledger.cohorts() for row in record.to_pylist()]
-    sizes = {tuple(row["units_left"]) for row in rows if row["compression"] == "output_deviation"}
+    sizes = {tuple(row["units_left"]) for row in rows if row["compression"] == "output_deviation" and row["level"]}
     assert {spec.sparsity.kept for spec in second.values() if isinstance(spec.sparsity, Units)} == sizes
     exported = [row for row in rows if row["exported_onnx"]]
     before = next(row for row in rows if not row["compression"] and not row["sparsity"])

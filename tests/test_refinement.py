@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from raydensity import data, published_weights, training
+from raydensity import checkpoints, data, published_weights, training
 from raydensity.compression import compress, observe, refinement
 from raydensity.data import table
 from raydensity.experiment import run_cohort
+from raydensity.ledger import Ledger
 from raydensity.models.mlp import extracted, hidden_for
 from raydensity.networks import trained
 from raydensity.rooms import room_of
@@ -32,6 +33,7 @@ from raydensity.spec.sparsity import GMP, LTH, SNIP, RigL, Units
 
 WINE = table.examine("scikit-learn/wine", target="target", task="classification", root=Path())
 EPOCHS = 8
+TIMED = ["seconds_training", "seconds_pruning", "seconds_measuring"]
 
 
 def network(
@@ -87,7 +89,7 @@ WIDE = (40, 20)  # whose narrow networks train in rooms of 16 units, and of 32
 )
 def test_refined_networks_do_not_depend_on_their_packing(stopping, optimizer, hidden) -> None:
     specs = [network(rule, stopping=stopping, optimizer=optimizer, hidden=hidden) for rule in (None, *rules())]
-    together = run_cohort(specs).drop_columns(["cohort_id", "seconds_training", "seconds_pruning", "seconds_measuring"])
+    together = run_cohort(specs).drop_columns(["cohort_id", *TIMED])
     for row, spec in zip(together.to_pylist(), specs, strict=True):
         [alone] = run_cohort([spec]).to_pylist()
         assert {name: alone[name] for name in row} == row
@@ -112,10 +114,32 @@ def test_an_interrupted_refinement_goes_on_where_it_was(tmp_path, monkeypatch) -
         with pytest.raises(Interrupted):
             run_cohort(specs, checkpoints=tmp_path, on_progress=stop)
     again = run_cohort(specs, checkpoints=tmp_path, on_progress=stop)
-    timed = ["seconds_training", "seconds_pruning", "seconds_measuring"]
-    assert again.drop_columns(timed).equals(whole.drop_columns(timed))
+    assert again.drop_columns(TIMED).equals(whole.drop_columns(TIMED))
     assert max(seen) == 2 * EPOCHS  # the longest refinement is as long as the training
     assert seen.count(1) == 1  # what was trained is not trained again
+
+
+def test_what_is_made_of_an_original_later_does_not_train_it_again(tmp_path) -> None:
+    first, later = network(rules()[0], hidden=WIDE), network(rules()[1], hidden=WIDE)
+    [original] = {first.original.id, later.original.id}
+    ledger, seen = Ledger(tmp_path, "odf2nna"), []
+
+    def run(spec: NetworkSpec) -> dict:
+        seen.clear()
+        record = run_cohort([spec], checkpoints=ledger.checkpoints, on_progress=lambda done: seen.append(done.epoch))
+        ledger.drop_checkpoints([spec.id, original])
+        [row] = record.drop_columns(TIMED).to_pylist()
+        return row
+
+    [alone] = run_cohort([later]).drop_columns(TIMED).to_pylist()
+    run(first)
+    assert min(seen) == 1
+    assert run(later) == alone
+    assert min(seen) > EPOCHS
+    # A file that cannot be read costs a training, and no more.
+    checkpoints.path_of(ledger.checkpoints / refinement.ORIGINALS, original).write_bytes(b"damaged")
+    assert run(later) == alone
+    assert min(seen) == 1
 
 
 def test_a_refinement_begins_with_what_compress_gives() -> None:

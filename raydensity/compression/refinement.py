@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from raydensity import data, models
+from raydensity import checkpoints, data, models
 from raydensity.checkpoints import Progress
 from raydensity.cohort import Cohort
 from raydensity.compression.observation import Observation, observe
@@ -22,6 +22,7 @@ from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 from raydensity.training import Start, train, validation_images
 
+ORIGINALS = "originals"  # a folder among the checkpoints, which nothing clears: some bytes for each parameter
 OBSERVED = 2**27  # numbers of the images that units are judged by, at most: half a GiB
 
 
@@ -43,7 +44,10 @@ def train_all(
     on_epoch: Callable[[int, int], None] = lambda epoch, done: None,
     published: Mapping[str, Weights] | None = None,
 ) -> list[Refined]:
-    """Train the networks of one cohort; those with a compression begin where their originals, trained once, ended."""
+    """Train the networks of one cohort; those with a compression begin where their originals, trained once, ended.
+
+    The originals are kept beside the checkpoints, so that what is made of them later is made of the same networks.
+    """
     settings: dict[str, Any] = {
         "device": torch.device(device),
         "checkpoint_folder": checkpoint_folder,
@@ -52,13 +56,14 @@ def train_all(
     originals = {spec.original.id: spec.original for spec in specs}
     compressed = [index for index, spec in enumerate(specs) if spec.compression is not None]
     plain = len(specs) - len(compressed)
-    first = train(
-        list(originals.values()),
-        dataset,
-        on_epoch=lambda epoch, done: on_epoch(epoch, min(done, plain)),
-        **settings,
-    )
-    progress = dict(zip(originals, first, strict=True))
+    folder = checkpoint_folder / ORIGINALS if checkpoint_folder and compressed else None
+    progress = _kept(originals, folder, settings["device"])
+    missing = [spec for identity, spec in originals.items() if identity not in progress]
+    trained = train(missing, dataset, on_epoch=lambda epoch, done: on_epoch(epoch, min(done, plain)), **settings)
+    for spec, one in zip(missing, trained, strict=True):
+        progress[spec.id] = one
+        if folder:
+            checkpoints.save(folder, spec.id, one)
     found = [Refined(progress[spec.original.id]) for spec in specs]
     if not compressed:
         return found
@@ -91,6 +96,14 @@ def train_all(
         for index, one in zip(going, refined, strict=True):
             found[index].progress = one
     return found
+
+
+def _kept(originals: Iterable[str], folder: Path | None, device: torch.device) -> dict[str, Progress]:
+    """Those of the originals that an earlier call has trained, by id."""
+    if folder is None:
+        return {}
+    found = {identity: checkpoints.load(folder, identity, device) for identity in originals}
+    return {identity: progress for identity, progress in found.items() if progress.done}
 
 
 def _compressed(
