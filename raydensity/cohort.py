@@ -69,8 +69,6 @@ class Cohort(Stack):
             exact = self._build()
         self.written_out = self.stacked and isinstance(model, DenseNetwork) and self.precision == "fp32"
         wide = self.written_out and dense.is_wide(math.prod(input_shape), device)
-        # Whether networks may share images in memory: batched products might sum those in another order.
-        self.shares_images = wide or not self.stacked
         super().__init__(
             model,
             shapes={name: tuple(p.shape) for name, p in exact.named_parameters()},
@@ -78,9 +76,12 @@ class Cohort(Stack):
             device=device,
             looped=not self.stacked and not self.compiled,
             transposed=self.stacked,
-            ghost=not self.shares_images and device.type == "cpu",
+            ghost=self.stacked and not wide and device.type == "cpu",
         )
         self.shallow = self.written_out and dense.is_shallow(self._layers(self.parameters))
+        # Whether networks may share images in memory, which products read from the cache then; vmap and the compiled
+        # passes take each network's own.
+        self.shares_images = not self.stacked or (self.written_out and not self.shallow)
         self.gradients: State = {}
         for index, spec in enumerate(specs):
             state = starting_parameters(self.shapes, spec, published or {})
@@ -113,8 +114,10 @@ class Cohort(Stack):
     # Computation ----------------------------------------------------------------------------------------------------
 
     def _fill(self, tensor: Tensor) -> Tensor:
-        """[N, ...] -> [R, ...]: the ghost gets what the first network gets."""
-        return tensor if self.rows == self.size else torch.cat([tensor, tensor[:1]])
+        """[N, ...] -> [R, ...]: the ghost gets what the only network gets."""
+        if self.rows == self.size:
+            return tensor
+        return tensor.expand(self.rows, *tensor.shape[1:]) if self.shares_images else torch.cat([tensor, tensor])
 
     def _align(self, images: Tensor) -> Tensor:
         """[N, B, ...] -> [N, B', ...]: batches of dense networks on a CPU are filled with zeros to whole ALIGNMENTs."""

@@ -50,7 +50,7 @@ def chunk_of(cohort: Cohort) -> int:
 
 
 def _own(cohort: Cohort, images: Tensor) -> Tensor:
-    """Images in memory of each network's own: batched products of shared images might be summed in another order."""
+    """Images in memory of each network's own, where networks may not share them."""
     return images if cohort.shares_images else images.contiguous()
 
 

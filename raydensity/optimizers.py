@@ -136,10 +136,9 @@ class StackedOptimizer:
             gradient = self.cohort.gradients[name]
             if name in self.decayed:
                 gradient = gradient.add(parameter, alpha=self.rule.weight_decay)
-            if self.cohort.masks is not None:
-                gradient = gradient * self.cohort.masks[name]
+            mask = None if self.cohort.masks is None else self.cohort.masks[name]
             slots = {slot: stack[name] for slot, stack in self.slots.items()}
-            update(self.rule, parameter, gradient, self._rates[name], slots, number=number)
+            update(self.rule, parameter, gradient, self._rates[name], slots, number=number, mask=mask)
 
 
 def decayed(cohort: Cohort, training: Training) -> set[str]:

@@ -18,27 +18,33 @@ class Verdict(NamedTuple):
     converged: bool
 
 
-def judge(rule: StoppingRule, curves: Curves, *, last: bool) -> Verdict:
+def judge(rule: StoppingRule, curves: Curves, *, kept: int, last: bool) -> Verdict:
     """The verdict on the latest epoch of `curves`, all finite; with the `last` one all epochs are trained.
 
-    What was not evaluated is None: every rule needs its curve in all epochs, except LastEpoch, which needs none.
+    `kept` is the epoch, counted from 1, whose weights have been kept so far; 0: none yet. It stands for all that the
+    curves had before, so that a verdict takes as long in the thousandth epoch as in the first. Every rule needs its
+    curve in the latest epoch, except LastEpoch, which needs none.
     """
     if isinstance(rule, ValidationMinimum):
-        losses = _known(curves["validation_loss"])
-        keeps = losses[-1] <= min(losses)
+        losses = curves["validation_loss"]
+        keeps = not kept or _at(losses, 0) <= _at(losses, kept)
         return Verdict(keeps, done=last, converged=not keeps)  # a minimum in the last epoch may not be one
     if isinstance(rule, LossTarget):
-        reached = _known(curves[f"{rule.split}_loss"])[-1] <= rule.loss
+        reached = _at(curves[f"{rule.split}_loss"], 0) <= rule.loss
         return Verdict(reached or last, done=reached or last, converged=reached)
     if isinstance(rule, BestAccuracy):
-        accuracies = _known(curves[f"{rule.split}_accuracy"])
-        waited = len(accuracies) - 1 - accuracies.index(max(accuracies))
-        perfect = rule.split == "train" and accuracies[-1] == 1
+        accuracies = curves[f"{rule.split}_accuracy"]
+        keeps = not kept or _at(accuracies, 0) > _at(accuracies, kept)
+        waited = 0 if keeps else len(accuracies) - kept
+        perfect = rule.split == "train" and _at(accuracies, 0) == 1
         # Without patience all epochs are what the rule asks for.
         converged = perfect or (last if rule.patience is None else waited >= rule.patience)
-        return Verdict(waited == 0, done=converged or last, converged=converged)
+        return Verdict(keeps, done=converged or last, converged=converged)
     return Verdict(last, done=last, converged=last)
 
 
-def _known(curve: Sequence[float | None]) -> list[float]:
-    return [value for value in curve if value is not None]
+def _at(curve: Sequence[float | None], epoch: int) -> float:
+    """The value of an epoch; 0 stands for the latest."""
+    value = curve[epoch - 1]
+    assert value is not None, "the rule needs this curve in every epoch"
+    return value

@@ -320,8 +320,7 @@ class _Run:
         settled = 0 if self.before else self.specs[index].settled_epoch
         if self.epoch <= settled:
             return
-        curves = {name: curve[settled:] for name, curve in one.curves.items()}
-        verdict = judge(self.training.stopping, curves, last=last)
+        verdict = judge(self.training.stopping, one.curves, kept=one.kept_epoch, last=last)
         one.done, one.converged = verdict.done, verdict.converged
         if verdict.keeps:
             one.kept, one.kept_epoch = self.cohort.state(row), self.epoch

@@ -1,7 +1,7 @@
 """What one step of an optimiser does to a parameter, given its gradient, its slots and the learning rate.
 
 Everything is elementwise: a stack of networks, with a rate each, takes the steps that its networks would take alone,
-and on a CPU a large one is worked off in blocks, whose intermediate results stay in the cache.
+and on a CPU a large one is worked off in blocks, whose intermediate results stay in the cache; Adam is compiled there.
 SGD, Adam and Adagrad are those of torch.optim; ProximalAdagrad, RMSProp and FTRL those of TensorFlow 1 (tf.train), with
 which the frivolous-units study was made (specification b.4). Tests hold them to torch where it has the same rule.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from raydensity import compiled_adam
 from raydensity.spec import FTRL, SGD, Adagrad, Adam, Optimizer, ProximalAdagrad, RMSProp
 
 Slots = dict[str, Tensor]
@@ -34,9 +35,26 @@ def initial_slots(rule: Optimizer) -> dict[str, float]:
     return {"sum": rule.initial_accumulator}
 
 
-def update(rule: Optimizer, parameter: Tensor, gradient: Tensor, rate: Tensor, slots: Slots, *, number: int) -> None:
-    """Change a parameter and its slots in place. `rate` broadcasts to the parameter; `number` counts steps from 1."""
+def update(
+    rule: Optimizer,
+    parameter: Tensor,
+    gradient: Tensor,
+    rate: Tensor,
+    slots: Slots,
+    *,
+    number: int,
+    mask: Tensor | None = None,
+) -> None:
+    """Change a parameter and its slots in place. `rate` broadcasts to the parameter; `number` counts steps from 1.
+
+    Where `mask` is False the gradient counts as zero.
+    """
+    if isinstance(rule, Adam) and compiled_adam.can_be_compiled(parameter):
+        compiled_adam.step(rule, parameter, gradient, rate, slots, number=number, mask=mask)
+        return
     if isinstance(rule, SGD):
+        if mask is not None:
+            gradient = gradient * mask
         if rule.momentum:
             gradient = slots["momentum"].mul_(rule.momentum).add_(gradient)
         parameter.addcmul_(gradient, rate, value=-1)
@@ -44,7 +62,8 @@ def update(rule: Optimizer, parameter: Tensor, gradient: Tensor, rate: Tensor, s
     rate = rate.expand_as(parameter)
     for block in _blocks(parameter):
         own = {name: slot[block] for name, slot in slots.items()}
-        _update(rule, parameter[block], gradient[block], rate[block], own, number)
+        given = gradient[block] if mask is None else gradient[block] * mask[block]
+        _update(rule, parameter[block], given, rate[block], own, number)
 
 
 def _blocks(parameter: Tensor) -> Iterator[tuple[slice, ...]]:

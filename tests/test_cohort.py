@@ -127,14 +127,18 @@ def test_nor_does_it_where_networks_see_many_inputs(monkeypatch, architecture, o
     packings_agree(specs, size=size)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
-@pytest.mark.parametrize("size", [16, 25])
-def test_nor_does_sharing_images(monkeypatch, size, optimizer):
-    monkeypatch.setattr(dense, "WIDE", 64)
-    specs = [network(MLP(width=0.37), optimizer, init_seed=seed) for seed in range(3)]
-    assert not Cohort(specs, **SHAPE).shallow
-    images, labels = (each[:, :1].expand(-1, 3, *each.shape[2:]) for each in batches(1, 4, size=size))
-    assert images.stride(1) == 0
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("size", [16, 25, 128])
+@pytest.mark.parametrize("networks", [1, 3, 20])
+@pytest.mark.parametrize("wide", [64, 4096])
+def test_nor_does_sharing_images(monkeypatch, size, optimizer, networks, wide):
+    monkeypatch.setattr(dense, "WIDE", wide)
+    specs = [network(MLP(width=0.37), optimizer, init_seed=seed) for seed in range(networks)]
+    cohort = Cohort(specs, **SHAPE)
+    assert cohort.shares_images
+    assert not cohort.shallow
+    images, labels = (each[:, :1].expand(-1, networks, *each.shape[2:]) for each in batches(1, 4, size=size))
+    assert networks == 1 or images.stride(1) == 0
     shared, logits = trained_states(specs, images, labels)
     own, own_logits = trained_states(specs, images.contiguous(), labels.contiguous())
     assert all(torch.equal(a[name], b[name]) for a, b in zip(shared, own, strict=True) for name in a)

@@ -19,7 +19,7 @@ def followed(rule, values, *, curve):
     kept = 0
     for epoch in range(1, len(values) + 1):
         curves = {name: [None] * epoch for name in CURVES} | {curve: values[:epoch]}
-        verdict = judge(rule, curves, last=epoch == len(values))
+        verdict = judge(rule, curves, kept=kept, last=epoch == len(values))
         kept = epoch if verdict.keeps else kept
         if verdict.done:
             return kept, epoch, verdict.converged

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import network
 
-from raydensity import update_rules
+from raydensity import compiled_adam, update_rules
 from raydensity.cohort import Cohort
 from raydensity.optimizers import StackedOptimizer
 from raydensity.spec import FTRL, MLP, SGD, Adagrad, Adam, ProximalAdagrad, RMSProp
@@ -134,7 +134,6 @@ def test_stacked_steps_are_those_of_single_networks(rule, decay, decayed, rates,
 @pytest.mark.parametrize(
     "rule",
     [
-        Adam(learning_rate=1),
         Adagrad(learning_rate=1),
         RMSProp(learning_rate=1),
         FTRL(learning_rate=1),
@@ -167,3 +166,55 @@ def test_blocks_change_no_bit(monkeypatch, rule, numbers):
             assert seen[block].numel() <= max(numbers, parameter[0, 0].numel() * 3)
         assert (seen == 1).all()
     assert all(torch.equal(one, other) for one, other in zip(whole, after(), strict=True))
+
+
+@given(
+    shape=st.sampled_from([(3, 5, 7), (2, 16, 33), (4, 1, 1), (3, 19), (2, 3, 2, 3, 3)]),
+    transposed=st.booleans(),
+    masked=st.booleans(),
+    other_layout=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_compiled_adam_is_that_of_tensors(shape, transposed, masked, other_layout, seed):
+    """The same rule written in tensors, in double precision; and each network alone, bit for bit."""
+    source = torch.Generator().manual_seed(seed)
+
+    def laid_out(tensor):
+        turned = transposed and tensor.ndim == 3
+        return tensor.transpose(1, 2).contiguous().transpose(1, 2) if turned else tensor.contiguous()
+
+    rule = Adam(learning_rate=1, beta1=0.8, beta2=0.9, epsilon=1e-3)
+    parameter = laid_out(torch.randn(shape, generator=source))
+    mask = laid_out(torch.rand(shape, generator=source) < 0.7) if masked else None
+    rate = torch.rand(len(parameter), generator=source).view(-1, *[1] * (parameter.ndim - 1))
+    slots = {name: torch.zeros_like(parameter) for name in initial_slots(rule)}
+    exact = parameter.double().clone()
+    exact_slots = {name: torch.zeros_like(exact) for name in slots}
+    alone = [(parameter[r : r + 1].clone(), {n: slot[r : r + 1].clone() for n, slot in slots.items()}) for r in (0, 1)]
+    for number in range(1, 5):
+        gradient = laid_out(torch.randn(shape, generator=source))
+        given = gradient.contiguous() if other_layout else gradient
+        update(rule, parameter, given, rate, slots, number=number, mask=mask)
+        double = gradient.double() * (1 if mask is None else mask)
+        exact -= update_rules._adam(rule, double, exact_slots, number) * rate
+        for row, (own, own_slots) in enumerate(alone):
+            part = slice(row, row + 1)
+            own_mask = None if mask is None else mask[part]
+            update(rule, own, gradient[part], rate[part], own_slots, number=number, mask=own_mask)
+    torch.testing.assert_close(parameter.double(), exact, rtol=1e-5, atol=1e-5)
+    for name in slots:
+        torch.testing.assert_close(slots[name].double(), exact_slots[name], rtol=1e-5, atol=1e-6)
+    for row, (own, own_slots) in enumerate(alone):
+        assert torch.equal(own[0], parameter[row])
+        assert all(torch.equal(own_slots[name][0], slots[name][row]) for name in slots)
+
+
+def test_compiled_adam_is_taken_where_memory_has_no_gaps():
+    for tensor, expected in (
+        (torch.zeros(2, 3, 4), True),
+        (torch.zeros(2, 4, 3).transpose(1, 2), True),
+        (torch.zeros(2, 20)[:, :12], False),
+        (torch.zeros(2, 3, 4, dtype=torch.float64), False),
+    ):
+        assert compiled_adam.can_be_compiled(tensor) == expected

@@ -1,0 +1,91 @@
+"""Adam's step of a stack on a CPU core, compiled: every number is read and written once.
+
+As a chain of tensor operations it takes as long as the products of small networks, since each operation goes through
+the memory again. Elementwise and without reordering, so that results do not depend on the packing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from raydensity.spec import Adam
+
+F = np.float32
+WHOLE = np.ones((1, 1), np.uint8)  # in the place of a mask
+
+
+def can_be_compiled(parameter: Tensor) -> bool:
+    """Whether a stacked parameter lies in memory as the step takes it: without gaps, one network after the other."""
+    return parameter.device.type == "cpu" and parameter.dtype == torch.float32 and _in_memory(parameter) is not None
+
+
+def step(
+    rule: Adam,
+    parameter: Tensor,
+    gradient: Tensor,
+    rate: Tensor,
+    slots: dict[str, Tensor],
+    *,
+    number: int,
+    mask: Tensor | None = None,
+) -> None:
+    """Change a stacked parameter [R, ...] and its slots in place, from its gradient. `rate` [R, 1, ...].
+
+    Slots and mask are laid out in memory as the parameter. `number` counts steps from 1. Where `mask` is False the
+    gradient counts as zero.
+    """
+    if gradient.stride() != parameter.stride():  # as autograd may give it
+        gradient = torch.empty_like(parameter).copy_(gradient)
+    tensors = [parameter, gradient, slots["mean"], slots["square"]]
+    assert all(tensor.stride() == parameter.stride() for tensor in tensors)
+    masked = mask is not None
+    masks = _numbers(mask).view(np.uint8) if mask is not None else WHOLE
+    # In double precision: 1 - beta2 in single is off by 5e-5 of itself.
+    rests = 1 - rule.beta1, 1 - rule.beta2
+    corrections = 1 - rule.beta1**number, math.sqrt(1 - rule.beta2**number)
+    constants = (*rests, rule.beta2, rule.epsilon, *corrections)
+    rates = rate.detach().reshape(-1).numpy()
+    _step(*(_numbers(tensor) for tensor in tensors), masks, masked, rates, *map(F, constants))
+
+
+def _in_memory(stacked: Tensor) -> Tensor | None:
+    """[R, numbers] in the order of the memory; None where that has gaps."""
+    for ordered in (stacked, stacked.transpose(-1, -2) if stacked.ndim == 3 else stacked):
+        if ordered.is_contiguous():
+            return ordered.detach().view(len(stacked), -1)
+    return None
+
+
+def _numbers(stacked: Tensor) -> NDArray:
+    view = _in_memory(stacked)
+    assert view is not None
+    return view.numpy()
+
+
+# Without fastmath: vectors and what is left over at their end must round alike.
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _step(parameters, gradients, means, squares, masks, masked, rates, rest1, rest2, beta2, epsilon, mean_share, root):
+    for row in range(parameters.shape[0]):
+        parameter, gradient, mean, square = parameters[row], gradients[row], means[row], squares[row]
+        scale = rates[row] / mean_share
+        if masked:
+            mask = masks[row]
+            for i in range(parameter.shape[0]):
+                g = gradient[i] if mask[i] else F(0)
+                m = mean[i] + rest1 * (g - mean[i])
+                s = beta2 * square[i] + rest2 * (g * g)
+                mean[i], square[i] = m, s
+                parameter[i] -= scale * (m / (np.sqrt(s) / root + epsilon))
+        else:
+            for i in range(parameter.shape[0]):
+                g = gradient[i]
+                m = mean[i] + rest1 * (g - mean[i])
+                s = beta2 * square[i] + rest2 * (g * g)
+                mean[i], square[i] = m, s
+                parameter[i] -= scale * (m / (np.sqrt(s) / root + epsilon))
