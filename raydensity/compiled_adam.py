@@ -73,19 +73,11 @@ def _numbers(stacked: Tensor) -> NDArray:
 def _step(parameters, gradients, means, squares, masks, masked, rates, rest1, rest2, beta2, epsilon, mean_share, root):
     for row in range(parameters.shape[0]):
         parameter, gradient, mean, square = parameters[row], gradients[row], means[row], squares[row]
+        mask = masks[row if masked else 0]
         scale = rates[row] / mean_share
-        if masked:
-            mask = masks[row]
-            for i in range(parameter.shape[0]):
-                g = gradient[i] if mask[i] else F(0)
-                m = mean[i] + rest1 * (g - mean[i])
-                s = beta2 * square[i] + rest2 * (g * g)
-                mean[i], square[i] = m, s
-                parameter[i] -= scale * (m / (np.sqrt(s) / root + epsilon))
-        else:
-            for i in range(parameter.shape[0]):
-                g = gradient[i]
-                m = mean[i] + rest1 * (g - mean[i])
-                s = beta2 * square[i] + rest2 * (g * g)
-                mean[i], square[i] = m, s
-                parameter[i] -= scale * (m / (np.sqrt(s) / root + epsilon))
+        for i in range(parameter.shape[0]):
+            g = gradient[i] if not masked or mask[i] else F(0)
+            m = mean[i] + rest1 * (g - mean[i])
+            s = beta2 * square[i] + rest2 * (g * g)
+            mean[i], square[i] = m, s
+            parameter[i] -= scale * (m / (np.sqrt(s) / root + epsilon))
