@@ -167,7 +167,9 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
         )
     counted = _count(spec.dataset, spec.architecture)
     if device == "cpu" and can_be_compiled(spec, classes=known.logits, device=torch.device("cpu")):
-        return _compiled_need(spec, counted)
+        own = _compiled_need(spec, counted)
+        shared_seconds = own.shared_seconds + _original_seconds(spec, device)
+        return own if spec.compression is None else replace(own, shared_seconds=shared_seconds, most=MOST_OF_ONE)
     dense = isinstance(spec.architecture, MLP)
     stacked = device == "gpu" or dense
     epochs = spec.refinement_epochs or spec.total_epochs
@@ -183,10 +185,7 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     shared += CONTEXT if device == "gpu" else 0
     # The kept weights, the current ones, and the optimiser's state.
     checkpoint = 4 * counted.parameters * (2 + len(initial_slots(training.optimizer)))
-    step_seconds = steps * STEP_SECONDS[device]
-    if spec.compression is not None:  # with the training of the original, which those that are made of it share
-        original = need(spec.original, device=device)
-        step_seconds += original.cohort_seconds(1)
+    step_seconds = steps * STEP_SECONDS[device] + _original_seconds(spec, device)
     if not stacked:
         return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
     # On a CPU a stack of one is computed as two (cohort.py), but for networks that are worked off one by one.
@@ -197,10 +196,16 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     return Need(seconds, own, step_seconds, shared, smallest, checkpoint, most)
 
 
+def _original_seconds(spec: NetworkSpec, device: str) -> float:
+    """Seconds of training the original, which the networks that are made of it share; 0 where nothing is removed."""
+    return 0.0 if spec.compression is None else need(spec.original, device=device).cohort_seconds(1)
+
+
 def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     """What a network of compiled steps takes: every weight that is not masked costs as much, wherever it is."""
     known, training = data.describe(spec.dataset), spec.training
-    steps = known.fitted_size // training.batch_size * spec.total_epochs
+    epochs = spec.refinement_epochs or spec.total_epochs
+    steps = known.fitted_size // training.batch_size * epochs
     kept = _mean_weights(spec, counted.weights)
     evaluated = known.judged_size * (1 + pruning_points(spec, counted.weights))
     per_image = COMPILED_SECONDS * (kept + COMPILED_WEIGHTS)
@@ -208,10 +213,10 @@ def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
     seconds += COMPILED_NETWORK_SECONDS * (METHOD_FACTOR if spec.sparsity is not None else 1)
     seconds += SCORE_SECONDS * score_passes(spec) * counted.parameters
     seconds += measuring_costs.flops(spec) / FLOPS["cpu"]
-    own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * spec.total_epochs + RECORD_BYTES
+    own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * epochs + RECORD_BYTES
     shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3 + _scoring(spec, counted)
     checkpoint = 4 * counted.parameters * 4
-    orders = COMPILED_EPOCH_SECONDS * spec.total_epochs * known.fitted_size / 50_000
+    orders = COMPILED_EPOCH_SECONDS * epochs * known.fitted_size / 50_000
     return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, most=MOST_NETWORKS, losable=LOSABLE)
 
 

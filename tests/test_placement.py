@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from raydensity import data, models, placement
 from raydensity.placement import Cluster, Need, Slots
-from raydensity.spec import MLP, Conv2
+from raydensity.spec import MLP, Compression, Conv2, LastEpoch, NoPruning, Spiral
 
 GIB = 2**30
 
@@ -215,3 +215,17 @@ def test_networks_that_differ_in_cost_are_cut_into_cohorts_that_cost_as_much():
     assert cut([1] * 6 + [6], 2, Need(seconds=1, bytes=1, most=2)) == [[0, 1], [2, 3], [4, 5], [6]]
     same = placement.cut(np.full(100_000, 0.03), 31, Need(seconds=0.03, bytes=1, most=4096), slot)
     assert {len(part) for part in same} == {3225, 3226}
+
+
+@pytest.mark.parametrize("dataset", ["digits", Spiral(samples=1000)], ids=["stacked", "compiled"])
+def test_networks_that_are_compressed_take_a_refinement_and_share_their_original(dataset):
+    rule = Compression(method="magnitude_global", level=0.5, compensation="none", refinement=0.25)
+    whole = networks.network(MLP(width=1, hidden=(4, 4)), "sgd", epochs=20, stopping=LastEpoch())
+    whole = whole.model_copy(update={"dataset": dataset, "pruning": NoPruning(), "measures": ()})
+    one, refined = (
+        placement.need(spec, device="cpu") for spec in (whole, whole.model_copy(update={"compression": rule}))
+    )
+    evaluated = placement.COMPILED_NETWORK_SECONDS + 0.1 * one.seconds
+    assert refined.seconds == pytest.approx(0.25 * one.seconds, abs=evaluated)
+    assert refined.shared_seconds > one.cohort_seconds(1)
+    assert refined.most == placement.MOST_OF_ONE
