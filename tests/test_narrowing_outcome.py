@@ -32,8 +32,10 @@ def test_narrow_networks_are_those_of_the_study_and_judged_on_other_images(archi
         assert outcome.left < outcome.units
 
 
-def test_units_of_a_residual_stream_are_refactored_alone():
-    own = small("resnet").float()
+@pytest.mark.parametrize("architecture", ["resnet", "resnet56", "resnet18"])
+def test_units_of_a_residual_stream_are_refactored_alone(architecture):
+    """Ablated at the end of a stage is not removed from all of its blocks."""
+    own = small(architecture).float()
     x, others = images(60).float().split(30)
     assert [each.way for each in outcomes(own, x, others, torch.zeros(30, dtype=torch.int64), seed=0)] == ["refactored"]
 

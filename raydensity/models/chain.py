@@ -18,13 +18,15 @@ class Wiring:
     `layers` is one hidden layer, or those of a residual stream, whose units all that adds into it must have.
     `producers` give the units: dense layers, convolutions, and batch norms after them. `consumers` are the dense layers
     and convolutions that see them, each with the batch norm after it, or None where it has a bias. `neighbours` are the
-    normalisations across neighbouring units in between.
+    normalisations across neighbouring units in between. `accumulates` says whether blocks see the units and add to them
+    again: a unit that is ablated, where a layer ends, is then another thing than one that was never there.
     """
 
     layers: list[str]
     producers: list[str]
     consumers: dict[str, str | None] = field(default_factory=dict)
     neighbours: list[str] = field(default_factory=list)
+    accumulates: bool = False
 
 
 class Dropped(NamedTuple):

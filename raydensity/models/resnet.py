@@ -55,8 +55,10 @@ def residual_wiring(
         if projects:
             streams[-1].consumers[shortcut] = shortcut_norm
             streams.append(Wiring([layer], [shortcut, shortcut_norm]))
-        elif layer not in streams[-1].layers:
-            streams[-1].layers.append(layer)
+        else:
+            streams[-1].accumulates = True
+            if layer not in streams[-1].layers:
+                streams[-1].layers.append(layer)
         streams[-1].producers += [conv2, norm2]
     streams[-1].consumers[last] = None
     return streams

@@ -35,14 +35,15 @@ class Outcome(NamedTuple):
 
 @torch.no_grad()
 def outcomes(network: Chain, images: Tensor, judged: Tensor, labels: Tensor, *, seed: int) -> list[Outcome]:
-    """Both ways at the study's tolerances; of networks with a residual stream the second alone.
+    """Both ways at the study's tolerances; of networks whose blocks add to what they see the second alone: what was
+    ablated there, to find out what is prunable, is not what would be removed.
 
     Units are chosen by `images` [batch, ...]; wide and narrow networks are judged on the images `judged` and their
     `labels` [batch]: others, or what was chosen by chance counts as well. `seed` is that of prunability and redundancy.
     Raises ValueError where the network's wiring is not known, and without images.
     """
     narrow: dict[str, Chain] = {}
-    if all(len(wiring.layers) == 1 for wiring in network.wiring()):
+    if not any(wiring.accumulates for wiring in network.wiring()):
         narrow["excised"] = excise(network, prunable(network, images, seed=seed))
     narrow["refactored"] = refactor(network, images, removed=redundant(network, images, seed=seed))
     parts = in_chunks(network, judged)
