@@ -7,6 +7,7 @@ the memory again. Elementwise and without reordering, so that results do not dep
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numba
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from raydensity.spec import Adam
 
+# Without fastmath: vectors and what is left over at their end must round alike.
+jit: Callable = numba.njit(cache=True, nogil=True, error_model="numpy")
 F = np.float32
 WHOLE = np.ones((1, 1), np.uint8)  # in the place of a mask
 
@@ -68,8 +71,7 @@ def _numbers(stacked: Tensor) -> NDArray:
     return view.numpy()
 
 
-# Without fastmath: vectors and what is left over at their end must round alike.
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def _step(parameters, gradients, means, squares, masks, masked, rates, rest1, rest2, beta2, epsilon, mean_share, root):
     for row in range(parameters.shape[0]):
         parameter, gradient, mean, square = parameters[row], gradients[row], means[row], squares[row]

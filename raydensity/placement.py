@@ -167,9 +167,11 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
         )
     counted = _count(spec.dataset, spec.architecture)
     if device == "cpu" and can_be_compiled(spec, classes=known.logits, device=torch.device("cpu")):
-        own = _compiled_need(spec, counted)
-        shared_seconds = own.shared_seconds + _original_seconds(spec, device)
-        return own if spec.compression is None else replace(own, shared_seconds=shared_seconds, most=MOST_OF_ONE)
+        compiled = _compiled_need(spec, counted)
+        if spec.compression is None:
+            return compiled
+        shared_seconds = compiled.shared_seconds + _original_seconds(spec, device)
+        return replace(compiled, shared_seconds=shared_seconds, most=MOST_OF_ONE)
     dense = isinstance(spec.architecture, MLP)
     stacked = device == "gpu" or dense
     epochs = spec.refinement_epochs or spec.total_epochs

@@ -19,8 +19,8 @@ TABLE_COLUMNS = {
     "frivolity": "dataset scale panel curve layer width n_train n accuracy prunability redundancy non_prunability "
     "non_redundancy accuracy_std prunability_std redundancy_std non_prunability_std non_redundancy_std "
     "published_prunability published_redundancy published_accuracy short",
-    "gain": "dataset scale panel curve measure n_ratios g g_error published_g_min published_g_max published_g g_here "
-    "published_g_here short papers",
+    "gain": "dataset scale panel curve measure n_ratios g g_error g_half_width published_g_min published_g_max "
+    "published_g g_here published_g_here short papers",
     "networks_measured": " ".join(
         ["network_id dataset architecture width", *SETTINGS, *SEEDS, "accuracy prunability redundancy"]
     ),

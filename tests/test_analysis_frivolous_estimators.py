@@ -69,7 +69,7 @@ def test_made_spectra_have_their_share(count):
 
 @given(st.floats(-1, 3), st.floats(1e-3, 10), st.sampled_from(MEASURES))
 def test_the_gain_of_a_power_law_is_its_growth(exponent, scale, measure):
-    g, ratios, _ = gain({width: scale * width**exponent for width in WIDTHS}, measure)
+    g, ratios, *_ = gain({width: scale * width**exponent for width in WIDTHS}, measure)
     assert g == pytest.approx(2**exponent)
     assert ratios == all_ratios(measure) == (4 if "prunability" in measure else 3)
 
@@ -154,5 +154,44 @@ def test_the_error_of_a_gain_is_that_of_its_values():
         found = gain(*(dict(zip(WIDTHS, values, strict=True)), measure), dict(zip(WIDTHS, errors, strict=True)))
         assert found.error == pytest.approx(np.std(gains), rel=0.05)
     assert np.isnan(gain(dict(zip(WIDTHS, values, strict=True)), "prunability").error)
-    one = gain(dict(zip(WIDTHS, values, strict=True)), "prunability", {4.0: 0.04}).error
+    # One value alone has an error, the others none: to first order that of its ratio over the four.
+    one = gain(dict(zip(WIDTHS, values, strict=True)), "prunability", dict.fromkeys(WIDTHS, 0.0) | {4.0: 0.04}).error
     assert one == pytest.approx(0.04 / 0.4 / 4)
+
+
+def test_what_is_not_known_is_no_small_error():
+    """An error of which a part is missing would make a gain look certain."""
+    values = dict(zip(WIDTHS, [0.05, 0.1, 0.22, 0.4, 0.9], strict=True))
+    errors, counts = dict.fromkeys(WIDTHS, 0.01), dict.fromkeys(WIDTHS, 3)
+    assert gain(values, "prunability", errors, counts).half_width > 0
+    for width in WIDTHS[1:]:
+        for lacking in (errors | {width: np.nan}, {w: e for w, e in errors.items() if w != width}):
+            assert np.isnan(gain(values, "redundancy", lacking, counts)[2:]).all()
+    assert gain(values, "redundancy", errors | {0.25: np.nan}, counts).error > 0  # which is in none of its ratios
+    assert np.isnan(gain(values, "prunability", errors, counts | {1.0: 1}).half_width)
+
+
+@pytest.mark.parametrize("networks", [2, 3, 10])
+def test_intervals_of_a_gain_hold_it_as_often_as_they_say(networks):
+    """Against many samples of a curve that doubles; two standard errors would hold it 79 % of the time with two."""
+    source, inside, total = np.random.default_rng(networks), 0, 1500
+    for _ in range(total):
+        drawn = np.array(WIDTHS) * (1 + 0.05 * source.standard_normal((networks, len(WIDTHS))))
+        means, errors = drawn.mean(0), drawn.std(0, ddof=1) / np.sqrt(networks)
+        found = gain(
+            dict(zip(WIDTHS, means, strict=True)),
+            "prunability",
+            dict(zip(WIDTHS, errors, strict=True)),
+            dict.fromkeys(WIDTHS, networks),
+        )
+        inside += abs(found.g - 2) <= found.half_width
+    assert inside / total == pytest.approx(0.95, abs=0.025)
+
+
+def test_an_interval_by_hand():
+    """Two widths, three and five networks, variances 9 and 16: 25^2 / (9^2 / 2 + 16^2 / 4) = 5.98 degrees of freedom,
+    of which 2.449 errors to either side are 95 %."""
+    values, counts = {2.0: 1.0, 4.0: 1.0}, {2.0: 3, 4.0: 5}
+    found = gain(values, "prunability", {2.0: 3.0, 4.0: 4.0}, counts)
+    assert (found.g, found.ratios, found.error) == (1, 1, 5)
+    assert found.half_width == pytest.approx(5 * 2.449, rel=1e-3)

@@ -24,8 +24,8 @@ def _quick():
     """Few random networks and coarse pictures."""
     untrained.drawn.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(untrained, "NETWORKS", 2)
-        patch.setattr(untrained, "IMAGES", 100)
+        patch.setattr(untrained, "NETWORKS", {"prunability": 3, "redundancy": 2})
+        patch.setattr(untrained, "IMAGES", {"prunability": 50, "redundancy": 100})
         patch.setattr(figures, "DPI", 50)
         yield
     untrained.drawn.cache_clear()

@@ -57,7 +57,8 @@ def correlations(tables: Tables, group: tuple[str, str]) -> Figure:
                 coarse = counts.reshape(BINS, -1).sum(axis=1)
                 color, edges = colors[float(str(width))], np.linspace(0, 1, BINS + 1)
                 axis.stairs(BINS * coarse / coarse.sum(), edges, color=color, linewidth=1.4)
-                axis.axvline(np.mean([each["mean"] for each in own]), 0, 0.06, color=color, linewidth=2.5)
+                mean = np.mean([each["mean"] for each in own if each["mean"] is not None])  # None: no pair that counts
+                axis.axvline(mean, 0, 0.06, color=color, linewidth=2.5)
         axis.set(xlabel="|correlation|", ylabel="density of pairs", xlim=(0, 1))
         known = of_group(tables.correlation, group)
         known = known[(known["curve"] == line.name) & (known["layer"] == layer)].dropna(subset="published_correlation")

@@ -46,14 +46,15 @@ def width_axis(axis: Axes, widths: Iterable[float]) -> None:
     axis.set_xlabel("width")
 
 
-def share_axis(axis: Axes, lowest: float) -> None:
-    """Shares of units on a logarithmic axis to base 2, from a power of 4 below the lowest to 1."""
+def share_axis(axis: Axes, lowest: float, widths: Iterable[float]) -> None:
+    """Shares of units on a logarithmic axis to base 2, from a power of 4 below the lowest to all units there are."""
     floor = 4.0 ** np.floor(np.log(max(min(0.8 * lowest, 1 / 16), 2**-14)) / np.log(4))
     axis.set_yscale("log", base=2)
-    axis.yaxis.set_major_locator(FixedLocator(list(4.0 ** np.arange(np.log(floor) / np.log(4), 1))))
+    most = max(WIDEST, *widths) / WIDEST
+    axis.yaxis.set_major_locator(FixedLocator(list(4.0 ** np.arange(np.log(floor) / np.log(4), np.log(most) + 1))))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda share, _: fraction(share)))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.set_ylim(floor, 1.15)
+    axis.set_ylim(floor, 1.15 * most)
 
 
 def all_units(axis: Axes, widths: Iterable[float]) -> None:

@@ -26,7 +26,6 @@ Says = Callable[[Tables, Group], list[Claim]]
 RANDOM = "ResNet56, random labels"
 SLACK = 1.0  # points of accuracy that a wider network may lose and be called as good
 LEVEL = 0.05  # of significance
-FAR = 2.0  # standard errors within which a gain says nothing
 PROPORTIONAL = 0.1  # how far from 2 a gain may be and be called that of the width
 
 
@@ -64,14 +63,15 @@ def others_grow_less(tables: Tables, group: Group) -> list[Claim]:
 def inside_published(tables: Tables, group: Group) -> list[Claim]:
     """Our gains against the smallest and the largest that the panel of the paper shows.
 
-    A gain that is outside but within FAR standard errors says nothing, nor do curves inside where others are missing.
+    A gain that is outside, but not with all of its interval of confidence, says nothing, nor do curves inside where
+    others are missing.
     """
     claims = []
     rows = of_group(tables.gain, group).dropna(subset=["g", "published_g_min"])
     for measure, part in rows.groupby("measure", sort=False):
         low, high = part["published_g_min"].iloc[0], part["published_g_max"].iloc[0]
         inside = part["g"].round(2).between(low, high)
-        beyond = np.maximum(low - part["g"], part["g"] - high) > FAR * part["g_error"].fillna(0)
+        beyond = np.maximum(low - part["g"], part["g"] - high) > part["g_half_width"].fillna(0)
         panel = _panel(tables, group)
         missing = 0 if panel.by_layer else len({curve.name for curve in panel.curves} - set(part["curve"]))
         words = str(measure).replace("_", "-")
@@ -96,10 +96,11 @@ def accuracy_does_not_degrade(tables: Tables, group: Group) -> list[Claim]:
                 f" (a step back of {lost:.1f})" if lost > 0 else ""
             )
             listed.append(f"{line.name or 'all'} {change}")
-            verdicts += [bool(lost <= SLACK)] if _whole(line, rows.index) else []
+            verdicts.append(bool(lost <= SLACK) if _whole(line, rows.index) else None)
     if not listed:
         return []
-    return [Claim(paper, f"{_where(group)}: {'; '.join(listed)}.", all(verdicts) if verdicts else None)]
+    verdict = False if False in verdicts else None if None in verdicts else True
+    return [Claim(paper, f"{_where(group)}: {'; '.join(listed)}.", verdict)]
 
 
 def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
@@ -110,7 +111,9 @@ def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
         if rows.empty:
             continue
         wide = rows[rows.index >= 1]
-        agrees = bool(wide.min() >= published.MEMORISED) if len(wide) and _speaks(line) else None
+        all_wide = {width for width in line.curve.widths if width >= 1} <= set(wide.index)
+        fits = bool(wide.min() >= published.MEMORISED)
+        agrees = fits if _speaks(line) and len(wide) and (all_wide or not fits) else None
         known = published.RANDOM_LABELS_TRAINED.get(line.curve.published)
         beside = f"; published at 1/4×: {known}" if known and line.papers and 0.25 in rows.index else ""
         claims.append(Claim(paper, f"{_where(group)}, {line.name}: {_by_width(rows)} %{beside}.", agrees))
@@ -162,17 +165,19 @@ def high_variance_and_many_inputs(tables: Tables, group: Group) -> list[Claim]:
 
 
 def random_networks_are_proportional() -> list[Claim]:
-    """The claim about random networks, which needs no run."""
+    """The claim about random networks, which needs no run: with all of the interval of confidence, or with none."""
     claims = []
     for measure in ("prunability", "redundancy"):
         for inputs, part in untrained.drawn().groupby("inputs"):
-            means = part.groupby("width")[measure].agg(["mean", "sem"])
-            values, errors = ({float(str(width)): each for width, each in means[of].items()} for of in ("mean", "sem"))
-            g, _, error = gain(values, measure, errors)
+            found = part.groupby("width")[measure].agg(["mean", "sem", "count"])
+            values, errors, counts = ({float(str(width)): each for width, each in found[of].items()} for of in found)
+            g, _, error, half = gain(values, measure, errors, counts)
             paper = f"In random networks {measure} is in proportion to the width, in expectation (appendix; g = 2)."
-            sample = f"{untrained.NETWORKS} networks with {inputs:,} inputs, {untrained.IMAGES:,} images"
+            sample = f"{untrained.NETWORKS[measure]} networks with {inputs:,} inputs"
+            sample += f", {untrained.IMAGES[measure]:,} images"
             here = f"{sample}: g = {g:.2f} ± {error:.2f}."
-            claims.append(Claim(paper, here, bool(abs(g - 2) <= PROPORTIONAL)))
+            inside, outside = abs(g - 2) + half <= PROPORTIONAL, abs(g - 2) - half > PROPORTIONAL
+            claims.append(Claim(paper, here, True if inside else False if outside else None))
     return claims
 
 
@@ -202,7 +207,7 @@ def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:
 
 def _errors_known(panel: Panel, rows: pd.DataFrame) -> pd.Series:
     """Whether gains have an error, or stand on one network as the paper's do: others may be chance."""
-    return rows["g_error"].notna() | (panel.seeds == 1)
+    return rows["g_half_width"].notna() | (panel.seeds == 1)
 
 
 def _panel(tables: Tables, group: Group) -> Panel:
@@ -212,13 +217,13 @@ def _panel(tables: Tables, group: Group) -> Panel:
 def _said(group: Group, paper: str, rows: pd.DataFrame, holds: Callable[[pd.Series], pd.Series]) -> list[Claim]:
     """One claim about the gains of a panel, on which those that can tell decide; none without gains.
 
-    It holds, or does not, where it would FAR standard errors to either side as well.
+    It holds, or does not, where it would at both ends of the interval of confidence as well.
     """
     if rows.empty:
         return []
     judged = rows[rows["can_tell"]]
-    error = FAR * judged["g_error"].fillna(0)
-    near = [holds(judged["g"] + shift) for shift in (0.0, error, -error)]
+    half = judged["g_half_width"].fillna(0)
+    near = [holds(judged["g"] + shift) for shift in (0.0, half, -half)]
     every, none = near[0] & near[1] & near[2], ~(near[0] | near[1] | near[2])
     verdict = None if judged.empty else True if every.all() else False if none.any() else None
     return [Claim(paper, f"{_where(group)}: {_listed(rows)}.", verdict)]

@@ -72,7 +72,7 @@ def frivolous(tables: Tables, group: tuple[str, str], measures: tuple[str, ...])
             axes.beside(axis, known.get((str(curve), measure), EMPTY), named[str(curve)])
         values = [rows[measure], *(values for (_, of), values in known.items() if of == measure)]
         axes.width_axis(axis, rows["width"])
-        axes.share_axis(axis, min(series[series > 0].min() for series in values if series.gt(0).any()))
+        axes.share_axis(axis, min(series[series > 0].min() for series in values if series.gt(0).any()), rows["width"])
         axis.set(ylabel=f"{UNITS[measure]}\n(share of all units at 4×)")
     axes.legend(figure, named, published=bool(known.keys() & {(c, m) for c in named for m in shown}), proportional=True)
     return figure
@@ -91,7 +91,7 @@ def random_networks() -> Figure:
             table.columns = pd.Index(["width", measure, f"{measure}_std"])
             axes.band(axis, table, measure, named[names[int(str(inputs))]])
         axes.width_axis(axis, rows["width"])
-        axes.share_axis(axis, rows[measure].min())
+        axes.share_axis(axis, rows[measure].min(), rows["width"])
         axis.set(ylabel="share of the widest network's units")
     axes.legend(figure, named, proportional=True)
     return figure

@@ -145,8 +145,8 @@ def _sections(tables: Tables, folder: Path) -> list[Section]:
         figure(
             "random_networks",
             "Networks that are not trained",
-            f"Dense networks with one hidden layer of {untrained.UNITS} units at width 1, as they are drawn; mean over "
-            f"{untrained.NETWORKS} of them, bands are one standard deviation. No run is needed for this.",
+            f"Dense networks with one hidden layer of {untrained.UNITS} units at width 1, as they are drawn; bands are "
+            "one standard deviation. No run is needed for this.",
             curves.random_networks,
             said=claims.random_networks_are_proportional(),
         )

@@ -53,7 +53,8 @@ class Tables:
     def gain(self) -> pd.DataFrame:
         """Gains (specification b.7): a row a curve and measure.
 
-        `g` is empty where a width of the paper's is missing, `g_error` its standard error over networks. `g_here` is
+        `g` is empty where a width of the paper's is missing, `g_error` its standard error over networks,
+        `g_half_width` half of its interval of confidence of 95 %. `g_here` is
         over the `n_ratios` that there are, and `published_g_here` that of the paper's curve over the same; `short`: of
         networks that trained less; `papers`: on its own data.
         """
@@ -63,7 +64,8 @@ class Tables:
                 for measured in MEASURES:
                     values = dict(zip(part["width"], part[measured], strict=True))
                     errors = dict(zip(part["width"], part[f"{measured}_error"], strict=True))
-                    g, ratios, error = gain(values, measured, errors)
+                    counts = dict(zip(part["width"], part[f"{measured}_n"], strict=True))
+                    g, ratios, *spread = gain(values, measured, errors, counts)
                     digitised = line.published.get(measured, {}).items()
                     papers = gain({width: known for width, known in digitised if values.get(width, 0) > 0}, measured).g
                     low, high = published.GAINS.get(line.panel.name, {}).get(measured, (np.nan, np.nan))
@@ -71,10 +73,11 @@ class Tables:
                     known = [low, high, own if measured == "prunability" else np.nan]
                     beside = known if line.papers else [np.nan] * 3
                     whole = ratios == all_ratios(measured, line.curve.widths)
-                    all_widths = (g, error) if whole else (np.nan, np.nan)
+                    all_widths = (g, *spread) if whole else (np.nan,) * 3
                     key = self._key(line, str(name))
                     rows.append((*key, measured, ratios, *all_widths, *beside, g, papers, line.short, line.papers))
-        columns = ["measure", "n_ratios", "g", "g_error", "published_g_min", "published_g_max", "published_g"]
+        columns = ["measure", "n_ratios", "g", "g_error", "g_half_width"]
+        columns += ["published_g_min", "published_g_max", "published_g"]
         return pd.DataFrame(rows, columns=[*KEY, *columns, "g_here", "published_g_here", "short", "papers"])
 
     @cached_property
@@ -147,7 +150,7 @@ class Tables:
                     continue
                 table = points(line, measure(line.networks, tolerances))
                 values = dict(zip(table["width"], table[measured], strict=True))
-                g, ratios, _ = gain(values, measured)
+                g, ratios, *_ = gain(values, measured)
                 tolerance = tolerances.changed if measured == "prunability" else tolerances.unexplained
                 default = tolerances == TOLERANCES
                 by_width = [values.get(width, np.nan) for width in WIDTHS]
@@ -245,10 +248,14 @@ def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
             # Over networks: repeats and layers of one network are not independent.
             by_network = {"prunability": part["prunability"], "redundancy": part["redundancy"].map(_mean)}
             for name, each in by_network.items():
-                error = _mean_and_deviation(each.to_numpy(dtype=float))[1] / np.sqrt(max(each.notna().sum(), 1))
-                row |= {f"{name}_error": error, f"non_{name}_error": error}
+                count = int(each.notna().sum())
+                error = _mean_and_deviation(each.to_numpy(dtype=float))[1] / np.sqrt(max(count, 1))
+                row |= {f"{name}_error": error, f"non_{name}_error": error, f"{name}_n": count, f"non_{name}_n": count}
             found.append(row)
-    deviations = [*(f"{name}_std" for name in POINTS), *(f"{name}_error" for name in MEASURES)]
+    deviations = [
+        *(f"{name}_std" for name in POINTS),
+        *(f"{name}_{what}" for what in ("error", "n") for name in MEASURES),
+    ]
     names = ["curve", "layer", "width", "n_train", "n", *POINTS, *deviations]
     table = pd.DataFrame(found, columns=names)
     table["n_train"] = table["n_train"].astype("Int64").replace(0, pd.NA)

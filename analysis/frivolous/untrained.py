@@ -17,46 +17,50 @@ from analysis.frivolous.networks import WIDEST
 from raydensity.measures.tolerances import redundant_units, threshold
 
 UNITS = 128  # at width 1
-IMAGES = 5_000  # ten times the most units: of fewer the spectrum of a sample is wider than that of the units
 INPUTS = (10, 100)
-NETWORKS = 5
+# Networks, and images that each sees: what is prunable varies much from one network to the next. What is redundant
+# hardly does, but takes ten times as many images as units: of fewer the spectrum is wider than that of the units.
+NETWORKS = {"prunability": 200, "redundancy": 5}
+IMAGES = {"prunability": 1_000, "redundancy": 5_000}
 REPEATS = 3
 STEPS = 6  # in which all units are removed
 
 
 @cache
 def drawn() -> pd.DataFrame:
-    """Prunability and redundancy of random networks: a row a number of inputs, network and width.
+    """Prunability and redundancy of random networks: a row a number of inputs, network and width; NaN: not measured.
 
     A network of a smaller width is the first units of the widest one.
     """
     rows = []
     widest = int(UNITS * WIDEST)
     for inputs in INPUTS:
-        images = np.random.default_rng([inputs]).standard_normal((IMAGES, inputs), dtype=np.float32)
-        for seed in range(NETWORKS):
+        images = np.random.default_rng([inputs]).standard_normal((max(IMAGES.values()), inputs), dtype=np.float32)
+        for seed in range(max(NETWORKS.values())):
             rng = np.random.default_rng([inputs, seed])
-            hidden = np.maximum(images @ rng.standard_normal((inputs, widest), dtype=np.float32), 0).astype(np.float64)
+            weights, out = rng.standard_normal((inputs, widest), dtype=np.float32), rng.standard_normal(widest)
             # Of two answers, what counts is the difference of their logits: one weight a unit.
-            out = rng.standard_normal(widest)
+            few = np.maximum(images[: IMAGES["prunability"]] @ weights, 0)
+            wants_redundancy = seed < NETWORKS["redundancy"]
+            many = np.maximum(images @ weights, 0).astype(np.float64) if wants_redundancy else None
             for width in WIDTHS:
                 units = int(UNITS * width)
                 row = {"inputs": inputs, "seed": seed, "width": width}
-                row["prunability"] = width / WIDEST * prunable_share(hidden[:, :units], out[:units], rng)
-                row["redundancy"] = width / WIDEST * redundant_share(hidden[:, :units])
+                row["prunability"] = width / WIDEST * prunable_share(few[:, :units], out[:units], rng)
+                row["redundancy"] = np.nan if many is None else width / WIDEST * redundant_share(many[:, :units])
                 rows.append(row)
     return pd.DataFrame(rows)
 
 
 def prunable_share(hidden: NDArray, out: NDArray, rng: np.random.Generator) -> float:
     """Share of the units [image, unit] that can be set to 0, in the best of three orders; `out` weighs them."""
-    removed = np.linspace(0, 1, STEPS + 1)
-    whole, best = hidden @ out > 0, 0.0
+    units, best = len(out), 0.0
+    gone = np.array([units * step // STEPS for step in range(STEPS + 1)])
     for _ in range(REPEATS):
-        order = rng.permutation(len(out))
-        kept = [order[int(share * len(order)) :] for share in removed]
-        unchanged = [float(((hidden[:, left] @ out[left] > 0) == whole).mean()) for left in kept]
-        best = max(best, threshold(removed, unchanged))
+        place = rng.permutation(units)  # of each unit in the order in which they go
+        answers = hidden @ np.where(place[:, None] >= gone, out[:, None], 0).astype(hidden.dtype) > 0
+        unchanged = (answers == answers[:, :1]).mean(axis=0)
+        best = max(best, threshold(np.linspace(0, 1, STEPS + 1), unchanged.tolist()))
     return best
 
 

@@ -20,8 +20,8 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
     the answers to images [batch, ...] changes, interpolated between seven levels: a little more may change. One unit of
     a layer stays. With `seed` from a spec's `prune_seed` and the test images they are those that its record counts.
     Raises ValueError without images. Of networks whose blocks add to what they see (`Wiring.accumulates`) they are what
-    may be ablated where a layer ends, and no more: `excise` removes a unit from all blocks, which changes other answers,
-    and refuses layers of one stream that lose different units.
+    may be ablated where a layer ends, and no more: `excise` removes a unit from all blocks, which changes other
+    answers, and refuses layers of one stream that lose different units.
     """
     curves = [curve for curve in prunability(network, in_chunks(network, images), seed=seed) if curve.layer == "all"]
     shares = [threshold(curve.removed, curve.unchanged, tolerance) for curve in curves]
