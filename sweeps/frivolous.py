@@ -57,10 +57,15 @@ WEIGHT_DECAY = {"alexnet": 1e-3, "resnet56": 2e-4, "resnet18": 1e-4, "inception_
 # By inputs, the seed of the first teacher whose labels are even to 2 % in each part of the data. With 10,000 inputs the
 # labels are hardly learned, and of an uneven teacher the best network gives one answer (docs/fidelity.md).
 EVEN_TEACHER = {10_000: 7}
+# Of the TensorFlow model, as are its learning rate and how that falls, by 0.94 in two epochs (docs/fidelity.md). With
+# an epsilon near 0 a step would move each weight by the learning rate itself, 0.045.
+INCEPTION_EPSILON = 1.0
+INCEPTION_DECAY = 0.94**0.5
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # From 1e4 on all are nearly one experiment (docs/fidelity.md), and with 10,000 inputs a factor takes eight minutes.
 FEWER_INIT_FACTORS = [factor for factor in INIT_FACTORS if factor not in (1e5, 1e7)]
-# Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
+# Of AlexNet and the MLPs Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default
+# (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
 ADAM_RATE = 1e-3
 
@@ -302,14 +307,17 @@ def _architecture(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(cell: Mapping[str, Any]) -> dict[str, Any]:
-    name, rate = cell["optimizer"], cell["learning_rate"] * cell["rate_and_batch"]
+    kind, name = cell["architecture"], cell["optimizer"]
+    rate = cell["learning_rate"] * cell["rate_and_batch"]
     if name == "momentum":
         return {"name": "sgd", "learning_rate": rate, "momentum": 0.9}
     if name == "adam":
         return {"name": "adam", "learning_rate": ADAM_RATE}
-    if name in TENTH:
+    if name in TENTH and kind in ("alexnet", "mlp"):
         rate /= 10
     own = {"initial_accumulator": 0.1} if name == "adagrad" else {}
+    if name == "rmsprop" and kind.startswith("inception"):
+        own = {"epsilon": INCEPTION_EPSILON}
     return {"name": name, "learning_rate": rate, **own}
 
 
@@ -330,7 +338,7 @@ def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
     if kind == "resnet18":
         return {"name": "multistep", "milestones": (30, 60, 80), "factor": 0.1}
     if kind.startswith("inception"):
-        return {"name": "exponential", "factor": 0.94}
+        return {"name": "exponential", "factor": INCEPTION_DECAY}
     return {"name": "constant"}
 
 
