@@ -13,6 +13,8 @@ Settings (--set) beside those of every study:
     initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
     initializer_factor   multiplies the initial weights
     optimizer         momentum, sgd, adam, adagrad, proximal_adagrad, rmsprop, ftrl
+    learning_rate     adagrad, proximal_adagrad, rmsprop and ftrl take a tenth of it (AlexNet, MLPs), adam takes it as
+                      it is; 0: the paper's own, of ResNet18 by its batch (MLPs have none, but adam's)
     rate_and_batch    multiplies learning rate and batch size
     random_labels     true: labels that are drawn at random
     rate_decay        of momentum and sgd (AlexNet, MLPs): the learning rate is multiplied by it after each epoch
@@ -64,9 +66,11 @@ INCEPTION_DECAY = 0.94**0.5
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # From 1e4 on all are nearly one experiment (docs/fidelity.md), and with 10,000 inputs a factor takes eight minutes.
 FEWER_INIT_FACTORS = [factor for factor in INIT_FACTORS if factor not in (1e5, 1e7)]
-# Of AlexNet and the MLPs Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default
-# (specification b.4).
+# Of AlexNet and the MLPs Adagrad's family and RMSProp take a tenth of the learning rate (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
+# Learning rates of the regimes: 0 in the grid. ResNet18's is for each 256 images of a batch; MLPs try several.
+OWN_RATE = 0.0
+RATES = {"alexnet": 1e-2, "resnet56": 0.1, "resnet18": 0.1, "inception_v3": 0.045, "inception_v3_layer": 0.045}
 ADAM_RATE = 1e-3
 
 # What no space varies; --set may.
@@ -78,7 +82,7 @@ COMMON: dict[str, Any] = {
     "initializer_factor": 1.0,
     "optimizer": "momentum",
     "rate_and_batch": 1.0,
-    "learning_rate": 1e-2,
+    "learning_rate": OWN_RATE,
     "rate_decay": 0.95,
     "batch_size": 128,
     "max_epochs": 500,
@@ -111,7 +115,7 @@ def alexnet(group: str, **factors: Any) -> dict:
 
 def resnet56(**factors: Any) -> dict:
     """ResNet56 on CIFAR-10, with augmentation and weight decay, 182 epochs."""
-    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "max_epochs": 182, "regulariser": "resnet"}
+    own = {"initializer": "lecun_normal", "max_epochs": 182, "regulariser": "resnet"}
     return space("resnet56", "resnet56", "cifar10_file_order", **{**own, **factors})
 
 
@@ -141,21 +145,15 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
     """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
-    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
+    own = {"initializer": "lecun_normal", "batch_size": 256, "max_epochs": 90, "repeat": 0}
     own |= {"interpretability": True, "regulariser": "weight_decay"}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
 
 
 def resnet18() -> list[dict]:
     """ResNet18 with the largest batch that fitted the paper's machine at each width, and with three fixed ones."""
-    largest = [
-        imagenet("resnet18", widths=[width], batch_size=size, learning_rate=0.1 * size / 256)
-        for width, size in RESNET18_LARGEST_BATCH.items()
-    ]
-    return largest + [
-        imagenet("resnet18", widths=WIDTHS, batch_size=size, learning_rate=0.1 * size / 256)
-        for size in (4096, 2048, 1024)
-    ]
+    largest = [imagenet("resnet18", widths=[width], batch_size=size) for width, size in RESNET18_LARGEST_BATCH.items()]
+    return largest + [imagenet("resnet18", widths=WIDTHS, batch_size=size) for size in (4096, 2048, 1024)]
 
 
 SPACES = {
@@ -218,8 +216,8 @@ SPACES = {
         *mlps(10_000),
         *(mlp(inputs=10_000, samples=samples) for samples in (10_000, 100_000)),
         *resnet18(),
-        imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop", learning_rate=4.5e-2),
-        imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop", learning_rate=4.5e-2),
+        imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop"),
+        imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop"),
     ],
 }
 
@@ -308,17 +306,24 @@ def _architecture(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def _optimizer(cell: Mapping[str, Any]) -> dict[str, Any]:
     kind, name = cell["architecture"], cell["optimizer"]
-    rate = cell["learning_rate"] * cell["rate_and_batch"]
+    rate = _learning_rate(cell) * cell["rate_and_batch"]
     if name == "momentum":
         return {"name": "sgd", "learning_rate": rate, "momentum": 0.9}
-    if name == "adam":
-        return {"name": "adam", "learning_rate": ADAM_RATE}
-    if name in TENTH and kind in ("alexnet", "mlp"):
-        rate /= 10
     own = {"initial_accumulator": 0.1} if name == "adagrad" else {}
     if name == "rmsprop" and kind.startswith("inception"):
         own = {"epsilon": INCEPTION_EPSILON}
     return {"name": name, "learning_rate": rate, **own}
+
+
+def _learning_rate(cell: Mapping[str, Any]) -> float:
+    kind, name, rate = cell["architecture"], cell["optimizer"], cell["learning_rate"]
+    if rate == OWN_RATE:
+        if name == "adam":
+            return ADAM_RATE
+        if kind not in RATES:
+            raise ValueError(f"--set learning_rate: the paper tried several for an {kind}, none is its own (0)")
+        rate = RATES[kind] * cell["batch_size"] / 256 if kind == "resnet18" else RATES[kind]
+    return rate / 10 if name in TENTH and kind in ("alexnet", "mlp") else rate
 
 
 def _stopping(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,26 @@ def test_learning_rates_and_batches():
     }
 
 
+def test_adam_takes_the_learning_rate_that_is_given():
+    """Its default where none is, also in place of an optimiser with another rate."""
+
+    def rates(**settings):
+        found = networks("paper", width=["1"], repeat=["0"], optimizer=["adam"], **settings)
+        return {spec.training.optimizer.learning_rate for spec in found}
+
+    assert rates(group=["optimisers"]) == {1e-3}
+    assert rates(group=["initialisers"]) == {1e-3}
+    assert rates(group=["optimisers"], learning_rate=["0.0003", "0.01"]) == {3e-4, 0.01}
+    assert rates(group=["mlp"], learning_rate=["0"]) == {1e-3}
+    with pytest.raises(ValueError, match="--set learning_rate: the paper tried several for an mlp, none is its own"):
+        networks("paper", group=["mlp"], learning_rate=["0"])
+
+
+def test_a_learning_rate_may_be_set_to_what_it_is():
+    found = networks("paper", group=["initialisers"], learning_rate=["0.01"])
+    assert {spec.id for spec in found} == {spec.id for spec in networks("paper", group=["initialisers"])}
+
+
 def test_random_labels_stop_by_training_accuracy():
     for spec in networks("paper", group=["random_labels"], width=["0.25"], repeat=["0"]):
         assert spec.random_labels
@@ -197,6 +217,14 @@ REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, 
         *(("rmsprop", 0.01, None), 128, 50, ("constant", None), ("validation", 0), 0.0),
     ),
     (
+        {"architecture": ["resnet18"], "batch_size": ["3072"]},
+        *(("sgd", 1.2, 0.9), 3072, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+    ),
+    (
+        {"architecture": ["resnet18"], "batch_size": ["512"], "learning_rate": ["0.3"]},
+        *(("sgd", 0.3, 0.9), 512, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+    ),
+    (
         {"architecture": ["inception_v3"]},
         *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), ("validation", 0), 4e-5),
     ),
@@ -214,7 +242,8 @@ def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, sched
     for spec in found:
         training, row = spec.training, spec.factors()
         optimizer = training.optimizer
-        assert (optimizer.name, optimizer.learning_rate, getattr(optimizer, "momentum", None)) == rule
+        assert (optimizer.name, getattr(optimizer, "momentum", None)) == rule[::2]
+        assert optimizer.learning_rate == pytest.approx(rule[1])
         assert (training.batch_size, training.max_epochs) == (batch, epochs)
         falls = training.schedule
         if falls.name == "multistep":
