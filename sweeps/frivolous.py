@@ -4,26 +4,34 @@ A group a question: initialisers, regularisers, optimisers, activations, learnin
 ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teacher. Widths are factors of the paper's
 1x sizes; the published code sets no seeds, here a `repeat` draws weights, batches and ablations.
 
-Settings (--set) beside those of every study:
+Settings (--set). Those of the first three lines pick among the networks of the grid, all others take other levels too:
 
     group             one of the questions, see SPACES; mlp_best: other repeats at the best learning rate of mlp
+    dataset, architecture   cifar10_file_order, teacher, image_folder; alexnet, resnet56, mlp, resnet18, inception_v3,
+                      inception_v3_layer
+    inputs, samples   of the teacher's data
+    width             factor on the paper's sizes
+    repeat            seed of weights, batches and ablations
     regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56); none or
-                      weight_decay (ImageNet)
+                      weight_decay (ImageNet); with random labels none
     activation        relu, leaky_relu, elu, selu, sigmoid, tanh (AlexNet)
     initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
     initializer_factor   multiplies the initial weights
     optimizer         momentum, sgd, adam, adagrad, proximal_adagrad, rmsprop, ftrl
     learning_rate     adagrad, proximal_adagrad, rmsprop and ftrl take a tenth of it (AlexNet, MLPs), adam takes it as
                       it is; 0: the paper's own, of ResNet18 by its batch (MLPs have none, but adam's)
+    batch_size        images of a step
     rate_and_batch    multiplies learning rate and batch size
-    random_labels     true: labels that are drawn at random
     rate_decay        of momentum and sgd (AlexNet, MLPs): the learning rate is multiplied by it after each epoch
-    inputs, samples   of the teacher's data
+    max_epochs        at most so many; AlexNet twice as many with augmentation
+    precision         fp32 or bf16
+    random_labels     true: labels that are drawn at random
     teacher           seed that the teacher is drawn by
     measured_images   test images that units are measured on; 0: all
     pruning           none, or magnitude: with the trajectory of the density study
     interpretability  true: units also by the images that excite them most (minutes a network; not of MLPs)
-    narrowing         true: networks also without their prunable, or redundant, units: what they still answer
+    narrowing         true: networks also without their prunable, or redundant, units: what they still answer; of
+                      Inception-v3 there is no narrow network
     by_position       true: prunability also with single positions of feature maps as units
 """
 
@@ -230,8 +238,8 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         raise ValueError(f"--set regulariser: {regulariser!r} is none of those of {kind}: {', '.join(known)}")
     if cell["optimizer"] not in OPTIMIZERS:
         raise ValueError(f"--set optimizer: {cell['optimizer']!r} is none of {', '.join(OPTIMIZERS)}")
-    if kind == "resnet56" and random_labels and regulariser != "none":
-        raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
+    if random_labels and regulariser != "none":
+        raise ValueError("random labels are learned without any regulariser: --set regulariser=none")
     if kind == "mlp" and cell["by_position"]:
         raise ValueError("--set by_position: an mlp has no feature maps, each of its units is one position")
     augmented = regulariser in ("augmentation", "all", "resnet")

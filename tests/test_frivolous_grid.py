@@ -87,8 +87,9 @@ def test_random_labels_stop_by_training_accuracy():
     for spec in networks("paper", group=["random_labels"], width=["0.25"], repeat=["0"]):
         assert spec.random_labels
         assert spec.training.stopping == BestAccuracy(split="train", patience=25)
-    with pytest.raises(ValueError, match="--set regulariser=none"):
-        networks("paper", group=["resnet56"], random_labels=["true"], regulariser=["resnet"])
+    for group, regulariser in (("resnet56", "resnet"), ("random_labels", "all"), ("random_labels", "augmentation")):
+        with pytest.raises(ValueError, match="--set regulariser=none"):
+            networks("paper", group=[group], random_labels=["true"], regulariser=[regulariser])
 
 
 @pytest.mark.parametrize(
