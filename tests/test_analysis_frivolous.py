@@ -6,7 +6,8 @@ import pytest
 from synthetic import pulled
 from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
-from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous import curves
+from analysis.frivolous.gain import MEASURES, WIDTHS
 from analysis.frivolous.networks import SEEDS, SETTINGS, Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.report import COLUMNS
@@ -243,6 +244,26 @@ def test_one_width_and_missing_measures_leave_gains_empty():
     assert tables.frivolity["redundancy"].isna().all()
     assert tables.correlation.empty
     assert made(rows[:1]).gain["g_here"].isna().all()
+
+
+def test_a_value_of_zero_is_in_no_ratio_but_leaves_the_gain():
+    """Specification b.7: zeros are ignored; what a gain lacks is a width, not a ratio."""
+    rows = [network(alexnet(width), prunable=0.0 if width == 0.25 else 0.2, redundant=0.25) for width in WIDTHS]
+
+    def shown(rows):
+        tables = made(rows)
+        gains = picked(tables.gain, panel="fig_4c").set_index("measure")
+        figure = curves.frivolous(tables, ("fig_4c", "cifar10_file_order"), ("prunability", "redundancy"))
+        return gains, [axis.get_title() for axis in figure.axes]
+
+    gains, titles = shown(rows)
+    assert gains["n_ratios"].to_dict() == dict(zip(MEASURES, (3, 3, 4, 3), strict=True))
+    assert gains.loc["prunability", "g"] == pytest.approx(2) == gains.loc["prunability", "g_here"]
+    assert titles[0].startswith("Prunability\ng 2.00 (published")
+    gains, titles = shown(rows[1:])
+    assert gains["g"].notna().to_dict() == dict(zip(MEASURES, (False, True, False, True), strict=True))
+    assert titles[0] == "Prunability\nsome widths are missing: no g"
+    assert titles[1].startswith("Redundancy\ng 2.00")
 
 
 def test_what_diverged_or_was_not_measured_is_left_out():
