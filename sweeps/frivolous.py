@@ -47,7 +47,8 @@ from ray.tune import grid_search
 from raydensity import grid
 from raydensity.ledger import Ledger
 from raydensity.spec import NetworkSpec
-from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH, RESNET18_RATE, RESNET18_RATE_IMAGES
+from raydensity.spec.datasets import EVEN_TEACHER
 from raydensity.study import Study
 
 WIDTHS = [0.25, 0.5, 1.0, 2.0, 4.0]
@@ -64,9 +65,6 @@ REGULARISERS = {
 }
 # Of the TensorFlow models that the paper's networks for ImageNet are (docs/fidelity.md).
 WEIGHT_DECAY = {"alexnet": 1e-3, "resnet56": 2e-4, "resnet18": 1e-4, "inception_v3": 4e-5, "inception_v3_layer": 4e-5}
-# By inputs, the seed of the first teacher whose labels are even to 2 % in each part of the data. With 10,000 inputs the
-# labels are hardly learned, and of an uneven teacher the best network gives one answer (docs/fidelity.md).
-EVEN_TEACHER = {10_000: 7}
 # Of the TensorFlow model, as are its learning rate and how that falls, by 0.94 in two epochs (docs/fidelity.md). With
 # an epsilon near 0 a step would move each weight by the learning rate itself, 0.045.
 INCEPTION_EPSILON = 1.0
@@ -76,9 +74,15 @@ INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 FEWER_INIT_FACTORS = [factor for factor in INIT_FACTORS if factor not in (1e5, 1e7)]
 # Of AlexNet and the MLPs Adagrad's family and RMSProp take a tenth of the learning rate (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
-# Learning rates of the regimes: 0 in the grid. ResNet18's is for each 256 images of a batch; MLPs try several.
+# Learning rates of the regimes: 0 in the grid. ResNet18's is for so many images of a batch; MLPs try several.
 OWN_RATE = 0.0
-RATES = {"alexnet": 1e-2, "resnet56": 0.1, "resnet18": 0.1, "inception_v3": 0.045, "inception_v3_layer": 0.045}
+RATES = {
+    "alexnet": 1e-2,
+    "resnet56": 0.1,
+    "resnet18": RESNET18_RATE,
+    "inception_v3": 0.045,
+    "inception_v3_layer": 0.045,
+}
 ADAM_RATE = 1e-3
 
 # What no space varies; --set may.
@@ -330,7 +334,9 @@ def _learning_rate(cell: Mapping[str, Any]) -> float:
             return ADAM_RATE
         if kind not in RATES:
             raise ValueError(f"--set learning_rate: the paper tried several for an {kind}, none is its own (0)")
-        rate = RATES[kind] * cell["batch_size"] / 256 if kind == "resnet18" else RATES[kind]
+        rate = RATES[kind]
+        if kind == "resnet18":
+            rate = rate * cell["batch_size"] / RESNET18_RATE_IMAGES
     return rate / 10 if name in TENTH and kind in ("alexnet", "mlp") else rate
 
 

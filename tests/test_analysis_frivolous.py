@@ -10,10 +10,11 @@ from analysis.frivolous import curves
 from analysis.frivolous.gain import MEASURES, WIDTHS
 from analysis.frivolous.networks import SEEDS, SETTINGS, Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
+from analysis.frivolous.published import epochs
 from analysis.frivolous.report import COLUMNS
-from analysis.frivolous.tables import Tables
+from analysis.frivolous.tables import BESIDE, Tables
 from raydensity.grid import configure, expand
-from raydensity.spec import SGD, InceptionV3, ResNet18, ResNet56
+from raydensity.spec import SGD, Adam, InceptionV3, ResNet18, ResNet56
 from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
@@ -176,6 +177,57 @@ def test_a_network_is_in_its_panels_and_in_no_other(spec, expected):
     assert panels_of([network(spec)]) == expected
 
 
+@pytest.mark.parametrize(
+    ("spec", "columns"),
+    [
+        (alexnet(1), {"learning_rate": 0.5}),
+        (alexnet(1), {"initializer_factor": 100.0}),
+        (alexnet(1, optimizer=Adam(learning_rate=1e-3)), {"learning_rate": 0.01}),
+        (alexnet(1, augmentation=True, dropout=0.5, weight_decay=1e-3), {"learning_rate": 0.5}),
+        (residual(ResNet56(width=1)), {"optimizer": "adam", "momentum": 0.0}),
+        (residual(ResNet56(width=1)), {"augmentation": False, "weight_decay": 0.0}),
+        (residual(ResNet56(width=1)), {"initializer": "he_normal"}),
+        (residual(ResNet18(width=1), batch_size=3072), {"learning_rate": 0.1}),
+        (residual(ResNet18(width=1), batch_size=3072), {"weight_decay": 0.0}),
+        (residual(InceptionV3(width=1)), {"learning_rate": 0.0045}),
+        (residual(InceptionV3(width=1)), {"optimizer": "sgd"}),
+        (mlp(1, inputs=10_000), {"teacher": 0}),
+        (mlp(1, optimizer=Adam(learning_rate=1e-3)), {"learning_rate": 0.01}),
+    ],
+)
+def test_networks_that_are_not_the_papers_are_in_none_of_its_panels(spec, columns):
+    """Neither published values stand beside them nor a verdict."""
+    assert "other" not in {panel for panel, _ in panels_of([network(spec)], scale="paper")}
+    tables = made([network(spec, **columns)], scale="paper")
+    assert set(tables.frivolity["panel"]) == {"other"}
+    assert not tables.gain["papers"].any()
+    assert tables.frivolity[BESIDE].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "epochs"),
+    [
+        (alexnet(1, epochs=3000), 3000),
+        (residual(ResNet18(width=1), batch_size=3072), 91),
+        (residual(InceptionV3(width=1)), 100),
+    ],
+)
+def test_what_trained_for_more_epochs_has_no_published_values(spec, epochs):
+    def known(epochs):
+        tables = made([network(spec, epochs=epochs)], scale="paper")
+        return tables.frivolity["published_prunability"].notna().any(), set(tables.gain["papers"])
+
+    assert known(epochs) == (False, {False})
+    assert known(60) == (True, {True}), "its stopping rule was met"
+
+
+def test_the_papers_grid_trains_as_long_as_the_paper():
+    specs = expand(STUDY, configure(STUDY, scale="paper", settings={"repeat": ["0"]})).values()
+    for spec in specs:
+        longest = epochs(spec.architecture.name, augmentation=spec.augmentation, random_labels=spec.random_labels)
+        assert spec.training.max_epochs == longest
+
+
 def test_of_one_varied_layer_the_others_are_as_large_at_every_width():
     rows = [network(residual(InceptionV3(width=w, varied="layer")), prunable=0.2, redundant=0.3) for w in WIDTHS]
     gains = picked(made(rows).gain, panel="inception_v3_layer_layers", measure="prunability").set_index("curve")["g"]
@@ -284,6 +336,7 @@ def test_short_runs_are_those_that_ran_out_of_fewer_epochs():
     assert short(alexnet(1, epochs=60), epochs=60)
     assert not short(alexnet(1, epochs=60), epochs=55), "its stopping rule was met"
     assert short(alexnet(1, epochs=500, augmentation=True), epochs=500), "with augmentation the paper trains 1,000"
+    assert short(residual(ResNet18(width=1)), max_epochs=1, epochs=1)
 
 
 def test_tolerances_are_chosen_in_the_analysis():
@@ -317,9 +370,9 @@ def test_records_from_before_there_were_several_teachers_have_the_first():
     older = network(mlp(4, seed=0), prunable=0.2, teacher=None)
     newer = network(mlp(4, seed=1), prunable=0.4)
     other = network(mlp(4, seed=2), prunable=0.8, teacher=7)
-    table = picked(made([older, newer, other]).frivolity, panel="fig_4d").set_index("curve")
-    assert table["n"].tolist() == [2, 1]
-    assert table["prunability"].tolist() == pytest.approx([0.3, 0.8])
+    table = made([older, newer, other]).frivolity
+    assert picked(table, panel="fig_4d")[["n", "prunability"]].to_numpy() == pytest.approx(np.array([[2, 0.3]]))
+    assert picked(table, panel="other")["prunability"].tolist() == pytest.approx([0.8])
 
 
 def test_what_was_selected_and_whether_it_is_at_the_edge():

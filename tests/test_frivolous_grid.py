@@ -10,7 +10,8 @@ from raydensity.grid import configure, expand
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import BestAccuracy, Teacher
-from sweeps.frivolous import EVEN_TEACHER, STUDY
+from raydensity.spec.datasets import EVEN_TEACHER
+from sweeps.frivolous import STUDY
 
 
 def networks(scale, **settings):

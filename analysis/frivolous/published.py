@@ -169,7 +169,8 @@ def is_the_papers(scale: str, dataset: str, validation_size: int) -> bool:
 def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
     """In what networks on one data set differ from all of the paper's, in words; nothing: its values may stand beside.
 
-    `networks` has the record's columns.
+    `networks` has the columns of `Networks.used`. What tells the curves of a panel apart, and what each of them holds
+    fixed, are its conditions (`panels.py`).
     """
     dataset, validation_size = str(networks["dataset"].iloc[0]), int(networks["validation_size"].min())
     found = []
@@ -182,11 +183,16 @@ def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
     decays = networks["architecture"].isin(DECAYING) & networks["optimizer"].eq("sgd")
     if (decays & networks["schedule"].ne("exponential")).any():
         found.append("its learning rates fell")
+    if networks["long"].any():
+        found.append("it trained for fewer epochs")
     return found
 
 
 def epochs(architecture: str, *, augmentation: bool, random_labels: bool) -> int:
-    """The most epochs that the paper trains (code); 0 where that is not known."""
+    """The most epochs that the paper trains (code; of networks for ImageNet, where it has no number, the grid's).
+
+    0 for architectures that it has not.
+    """
     if architecture == "alexnet":
         return 5000 if random_labels else 1000 if augmentation else 500
-    return {"resnet56": 182, "mlp": 50}.get(architecture, 0)
+    return {"resnet56": 182, "mlp": 50, "resnet18": 90, "inception_v3": 90}.get(architecture, 0)
