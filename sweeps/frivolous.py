@@ -44,9 +44,10 @@ from typing import Any
 
 from ray.tune import grid_search
 
-from raydensity import grid
+from raydensity import data, grid
+from raydensity.data import image_folder
 from raydensity.ledger import Ledger
-from raydensity.spec import NetworkSpec
+from raydensity.spec import ImageFolder, NetworkSpec
 from raydensity.spec.architectures import RESNET18_LARGEST_BATCH, RESNET18_RATE, RESNET18_RATE_IMAGES
 from raydensity.spec.datasets import EVEN_TEACHER
 from raydensity.study import Study
@@ -156,7 +157,7 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 
 
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
-    """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
+    """A network for ImageNet, or the part of it in the folder `imagenet` under the data root; one network a width."""
     own = {"initializer": "lecun_normal", "batch_size": 256, "max_epochs": 90, "repeat": 0}
     own |= {"interpretability": True, "regulariser": "weight_decay"}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
@@ -296,11 +297,12 @@ _PREPROCESSING = {
 }
 
 
-def _dataset(cell: Mapping[str, Any]) -> str | dict[str, Any]:
+def _dataset(cell: Mapping[str, Any]) -> str | dict[str, Any] | ImageFolder:
     if cell["dataset"] == "teacher":
         return {"name": "teacher", "inputs": cell["inputs"], "samples": cell["samples"], "seed": cell["teacher"]}
     if cell["dataset"] == "image_folder":
-        return {"name": "image_folder", "size": 224 if cell["architecture"] == "resnet18" else 299}
+        size = 224 if cell["architecture"] == "resnet18" else 299
+        return image_folder.examine("imagenet", size=size, root=data.resolve_root(None))
     return cell["dataset"]
 
 

@@ -14,7 +14,7 @@ from analysis.frivolous.published import epochs
 from analysis.frivolous.report import COLUMNS
 from analysis.frivolous.tables import BESIDE, Tables
 from raydensity.grid import configure, expand
-from raydensity.spec import SGD, Adam, InceptionV3, ResNet18, ResNet56
+from raydensity.spec import SGD, Adam, ImageFolder, InceptionV3, ResNet18, ResNet56
 from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
@@ -35,6 +35,8 @@ TABLE_COLUMNS = {
     "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
     "at_2x at_4x",
 }
+
+SOME_CLASSES = ImageFolder(classes=100, train=126_689, test=5_000)
 
 
 def runs(rows, *, scale="reduced", planned=None):
@@ -127,6 +129,12 @@ def test_the_papers_grid_fills_its_panels():
         if line.panel.name != "other":
             missing[line.panel.name, line.curve.name] -= set(line.networks["width"])
     assert {name: widths for name, widths in missing.items() if widths} == {}
+
+
+def test_how_many_photographs_were_trained_on_is_what_the_folder_had():
+    for dataset, trained in ((ImageFolder(), 1_271_167), (SOME_CLASSES, 116_689)):
+        table = made([network(residual(ResNet18(width=1), batch_size=3072, dataset=dataset))]).frivolity
+        assert set(table["n_train"]) == {trained}
 
 
 def test_layers_count_alike_however_often_they_were_sampled():
@@ -274,7 +282,7 @@ def test_a_setting_that_varies_makes_curves_of_its_own():
         (network(mlp(1)), "reduced", True),
         (network(mlp(1)), "quick", False),
         (network(residual(ResNet18(width=1), batch_size=3072)), "paper", True),
-        (network(residual(ResNet18(width=1), batch_size=3072), validation_size=40), "paper", False),
+        (network(residual(ResNet18(width=1), batch_size=3072, dataset=SOME_CLASSES)), "paper", False),
     ],
 )
 def test_published_values_stand_beside_the_papers_data_alone(row, scale, known):

@@ -1,15 +1,17 @@
 """The frivolous-units study's grids: how many networks each group has, what its cells mean, and best learning rates."""
 
 import collections
+import itertools
 
 import pyarrow as pa
 import pytest
 
 from raydensity import data
+from raydensity.data import image_folder
 from raydensity.grid import configure, expand
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import BestAccuracy, Teacher
+from raydensity.spec import BestAccuracy, ImageFolder, Teacher
 from raydensity.spec.datasets import EVEN_TEACHER
 from sweeps.frivolous import STUDY
 
@@ -279,6 +281,21 @@ def test_the_teacher_is_one_of_even_labels_unless_another_is_asked_for():
         assert all(part.double().mean().item() == pytest.approx(0.5, abs=0.02) for part in labels)
     others = networks("reduced", group=["mlp"], inputs=["10000"], teacher=["0", "3"], learning_rate=["0.01"])
     assert {spec.factors()["teacher"] for spec in others} == {0, 3}
+
+
+def test_some_classes_of_imagenet_are_a_data_set_as_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYDENSITY_DATA", str(tmp_path))
+    assert {spec.dataset for spec in networks("paper", architecture=["resnet18"])} == {ImageFolder()}
+    for part, name in itertools.product(("train", "val"), ("ant", "bee")):
+        folder = tmp_path / "imagenet" / part / name
+        folder.mkdir(parents=True)
+        for number in range(3 if part == "train" else 1):
+            (folder / f"{number}.png").touch()
+    image_folder.examine.cache_clear()
+    found = networks("paper", group=["imagenet"], width=["1"])
+    some = ImageFolder(classes=2, train=6, test=2, validation=1)
+    assert {spec.dataset for spec in found} == {some, some.model_copy(update={"size": 299})}
+    image_folder.examine.cache_clear()
 
 
 def test_feature_maps_are_asked_of_networks_that_have_them():

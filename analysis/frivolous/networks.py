@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -20,7 +21,6 @@ IMAGES = {
     "cifar10": 50_000,
     "cifar10_file_order": 50_000,
     "mnist": 60_000,
-    "image_folder": 1_281_167,
 }
 SEEDS = ["init_seed", "data_seed", "order_seed", "prune_seed"]
 # Factors that tell networks apart, in the order in which they are named.
@@ -89,7 +89,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
             f"{int((~finished).sum())} diverged, the others have none of {', '.join(MEASURED)}"
         )
     used = frame[finished & has].reset_index(drop=True)
-    known = used["dataset"].map(IMAGES)
+    known = pd.Series([_images(*row) for row in zip(used["dataset"], used["spec"], strict=True)], index=used.index)
     used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
     used["accuracy"] = 100 * used["test_accuracy"]
     used["train_accuracy"] = [
@@ -137,6 +137,13 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
             own = _of_all_layers(shares) if layer == ALL else shares.get(layer, [])
             rows.append((row, layer, size, size * largest.get(layer, np.nan), size * np.array(own, dtype=float)))
     return pd.DataFrame(rows, columns=["row", "layer", "size", "prunability", "redundancy"])
+
+
+def _images(dataset: str, spec: str) -> float:
+    """Images that are trained and validated on; of a folder those that it had; NaN where the data have no one size."""
+    if dataset == "image_folder":
+        return json.loads(spec)["dataset"]["train"]
+    return IMAGES.get(dataset, float("nan"))
 
 
 def _of_all_layers(shares: dict[str, list[float]]) -> list[float]:

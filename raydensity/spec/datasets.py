@@ -47,8 +47,8 @@ class ImageFolder(Frozen):
     """Photographs in folders `train/CLASS` and `val/CLASS` (or `test/CLASS`) of `folder` under the data root.
 
     They are resized so that the shorter side is `size * 8 / 7`, and cut to `size` in the middle. The counts are those
-    of ImageNet; they are compared with what is found. The last `validation` of the training images, in an order that is
-    drawn once, are held out.
+    of ImageNet, or of what `data.image_folder.examine` finds; they are compared with what is there. The last
+    `validation` of the training images, in an order that is drawn once, are held out.
     """
 
     name: Literal["image_folder"] = "image_folder"
