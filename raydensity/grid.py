@@ -55,7 +55,7 @@ def configure(study: Study, *, scale: str, settings: Mapping[str, Sequence[str]]
             given[factor] = tune.grid_search(list(dict.fromkeys(wanted)))
     spaces = [space | {factor: given[factor] for factor in given if factor in space} for space in chosen]
     for factor in given:
-        _need_an_effect(study, factor, chosen, spaces)
+        _need_an_effect(study, factor, chosen, spaces, known=levels(study.spaces[scale], factor))
     return spaces
 
 
@@ -121,8 +121,13 @@ def _combination(study: Study, space: Space) -> str:
     return ", ".join(f"{name}={'|'.join(map(str, each))}" for name, each in own.items())
 
 
-def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[Space]) -> None:
-    """ValueError where no network of some spaces depends on a factor: it belongs to others, and would be ignored."""
+def _need_an_effect(
+    study: Study, factor: str, before: list[Space], after: list[Space], *, known: Sequence[Level]
+) -> None:
+    """ValueError where no network of some spaces depends on a factor: it belongs to others, and would be ignored.
+
+    `known` are the levels that the study has of it: two that mean the same alone say nothing.
+    """
     if len(levels([*before, *after], factor)) == 1:
         return  # set to what it is
     for old, new in zip(before, after, strict=True):
@@ -130,7 +135,7 @@ def _need_an_effect(study: Study, factor: str, before: list[Space], after: list[
             continue
         if any(set(levels([new], name)).intersection(study.placeholders) for name in new):
             return  # what they stand for is not known yet
-        one, *others = levels([old, new], factor)
+        one, *others = dict.fromkeys([*levels([old, new], factor), *known])
         for cell in cells({**new, factor: one}):
             for other in others:
                 both = _networks(study, cell), _networks(study, {**cell, factor: other})

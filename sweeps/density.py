@@ -2,6 +2,25 @@
 
 Every architecture over its widths, initialisers, initialisation seeds and validation splits; trained, then pruned layer
 by layer by magnitude without retraining. Batch size and preprocessing are not in the paper: see docs/fidelity.md.
+
+Settings (--set). Those of the first line pick among the networks of the grid, all others take other levels too:
+
+    dataset, architecture, optimizer   mnist, cifar10, digits (quick); mlp, conv2, resnet; sgd, adam, adagrad
+    width             factor on the paper's sizes
+    initializer       glorot_uniform, he_uniform, and their _normal
+    learning_rate     of the optimiser
+    initial_accumulator   of Adagrad
+    batch_size        images of a step
+    max_epochs        at most so many
+    stopping          loss_target; validation_minimum or best_accuracy: that epoch's weights; last_epoch
+    stopping_loss     of loss_target: stop at this loss
+    stopping_split    train or validation: of loss_target and best_accuracy, the images that they look at
+    preprocessing     unit: pixels in [0, 1]; standardized: then mean 0 and deviation 1 by channel
+    precision         fp32 or bf16
+    unshared          true: every position has a kernel of its own (Conv-2; of ResNet the first convolution)
+    constant_filters  true: as many filters in all stages of ResNet
+    units             true: prunability, redundancy and correlation of the units as well, in MLflow and the ledger
+    init_seed, data_seed, order_seed   draw the weights, the images that are held out, the batches
 """
 
 from __future__ import annotations
@@ -27,7 +46,7 @@ COMMON: dict[str, Any] = {
     "stopping_loss": 0.2,
     "initial_accumulator": 0.1,  # of Adagrad, as in Optax: with PyTorch's 0 the first step ruins Conv-2
     "precision": "fp32",
-    "units": False,  # true: prunability, redundancy and correlation of the units as well, in MLflow and the ledger
+    "units": False,
     "order_seed": 0,
 }
 

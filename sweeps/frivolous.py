@@ -4,24 +4,34 @@ A group a question: initialisers, regularisers, optimisers, activations, learnin
 ResNet56, networks for ImageNet, and MLPs that learn the labels of a random teacher. Widths are factors of the paper's
 1x sizes; the published code sets no seeds, here a `repeat` draws weights, batches and ablations.
 
-Settings (--set) beside those of every study:
+Settings (--set). Those of the first three lines pick among the networks of the grid, all others take other levels too:
 
     group             one of the questions, see SPACES; mlp_best: other repeats at the best learning rate of mlp
+    dataset, architecture   cifar10_file_order, teacher, image_folder; alexnet, resnet56, mlp, resnet18, inception_v3,
+                      inception_v3_layer
+    inputs, samples   of the teacher's data
+    width             factor on the paper's sizes
+    repeat            seed of weights, batches and ablations
     regulariser       none, augmentation, dropout, weight_decay or all (AlexNet); none or resnet (ResNet56); none or
-                      weight_decay (ImageNet)
+                      weight_decay (ImageNet); with random labels none
     activation        relu, leaky_relu, elu, selu, sigmoid, tanh (AlexNet)
     initializer       glorot_normal, he_normal, lecun_normal, and their _uniform; small_normal (MLPs)
     initializer_factor   multiplies the initial weights
     optimizer         momentum, sgd, adam, adagrad, proximal_adagrad, rmsprop, ftrl
+    learning_rate     adagrad, proximal_adagrad, rmsprop and ftrl take a tenth of it (AlexNet, MLPs), adam takes it as
+                      it is; 0: the paper's own, of ResNet18 by its batch (MLPs have none, but adam's)
+    batch_size        images of a step
     rate_and_batch    multiplies learning rate and batch size
-    random_labels     true: labels that are drawn at random
     rate_decay        of momentum and sgd (AlexNet, MLPs): the learning rate is multiplied by it after each epoch
-    inputs, samples   of the teacher's data
+    max_epochs        at most so many; AlexNet twice as many with augmentation
+    precision         fp32 or bf16
+    random_labels     true: labels that are drawn at random
     teacher           seed that the teacher is drawn by
     measured_images   test images that units are measured on; 0: all
     pruning           none, or magnitude: with the trajectory of the density study
     interpretability  true: units also by the images that excite them most (minutes a network; not of MLPs)
-    narrowing         true: networks also without their prunable, or redundant, units: what they still answer
+    narrowing         true: networks also without their prunable, or redundant, units: what they still answer; of
+                      Inception-v3 there is no narrow network
     by_position       true: prunability also with single positions of feature maps as units
 """
 
@@ -34,10 +44,12 @@ from typing import Any
 
 from ray.tune import grid_search
 
-from raydensity import grid
+from raydensity import data, grid
+from raydensity.data import image_folder
 from raydensity.ledger import Ledger
-from raydensity.spec import NetworkSpec
-from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
+from raydensity.spec import ImageFolder, NetworkSpec
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH, RESNET18_RATE, RESNET18_RATE_IMAGES
+from raydensity.spec.datasets import EVEN_TEACHER
 from raydensity.study import Study
 
 WIDTHS = [0.25, 0.5, 1.0, 2.0, 4.0]
@@ -54,14 +66,24 @@ REGULARISERS = {
 }
 # Of the TensorFlow models that the paper's networks for ImageNet are (docs/fidelity.md).
 WEIGHT_DECAY = {"alexnet": 1e-3, "resnet56": 2e-4, "resnet18": 1e-4, "inception_v3": 4e-5, "inception_v3_layer": 4e-5}
-# By inputs, the seed of the first teacher whose labels are even to 2 % in each part of the data. With 10,000 inputs the
-# labels are hardly learned, and of an uneven teacher the best network gives one answer (docs/fidelity.md).
-EVEN_TEACHER = {10_000: 7}
+# Of the TensorFlow model, as are its learning rate and how that falls, by 0.94 in two epochs (docs/fidelity.md). With
+# an epsilon near 0 a step would move each weight by the learning rate itself, 0.045.
+INCEPTION_EPSILON = 1.0
+INCEPTION_DECAY = 0.94**0.5
 INIT_FACTORS = [1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7]
 # From 1e4 on all are nearly one experiment (docs/fidelity.md), and with 10,000 inputs a factor takes eight minutes.
 FEWER_INIT_FACTORS = [factor for factor in INIT_FACTORS if factor not in (1e5, 1e7)]
-# Adagrad's family and RMSProp take a tenth of the learning rate, Adam its default (specification b.4).
+# Of AlexNet and the MLPs Adagrad's family and RMSProp take a tenth of the learning rate (specification b.4).
 TENTH = ("adagrad", "proximal_adagrad", "rmsprop", "ftrl")
+# Learning rates of the regimes: 0 in the grid. ResNet18's is for so many images of a batch; MLPs try several.
+OWN_RATE = 0.0
+RATES = {
+    "alexnet": 1e-2,
+    "resnet56": 0.1,
+    "resnet18": RESNET18_RATE,
+    "inception_v3": 0.045,
+    "inception_v3_layer": 0.045,
+}
 ADAM_RATE = 1e-3
 
 # What no space varies; --set may.
@@ -73,7 +95,7 @@ COMMON: dict[str, Any] = {
     "initializer_factor": 1.0,
     "optimizer": "momentum",
     "rate_and_batch": 1.0,
-    "learning_rate": 1e-2,
+    "learning_rate": OWN_RATE,
     "rate_decay": 0.95,
     "batch_size": 128,
     "max_epochs": 500,
@@ -106,7 +128,7 @@ def alexnet(group: str, **factors: Any) -> dict:
 
 def resnet56(**factors: Any) -> dict:
     """ResNet56 on CIFAR-10, with augmentation and weight decay, 182 epochs."""
-    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "max_epochs": 182, "regulariser": "resnet"}
+    own = {"initializer": "lecun_normal", "max_epochs": 182, "regulariser": "resnet"}
     return space("resnet56", "resnet56", "cifar10_file_order", **{**own, **factors})
 
 
@@ -135,22 +157,16 @@ def mlps(inputs: int, **factors: Any) -> list[dict]:
 
 
 def imagenet(architecture: str, *, widths: list[float], **factors: Any) -> dict:
-    """A network for ImageNet, from the folder `imagenet` under the data root; one network a width."""
-    own = {"initializer": "lecun_normal", "learning_rate": 0.1, "batch_size": 256, "max_epochs": 90, "repeat": 0}
+    """A network for ImageNet, or the part of it in the folder `imagenet` under the data root; one network a width."""
+    own = {"initializer": "lecun_normal", "batch_size": 256, "max_epochs": 90, "repeat": 0}
     own |= {"interpretability": True, "regulariser": "weight_decay"}
     return space("imagenet", architecture, "image_folder", widths=widths, **{**own, **factors})
 
 
 def resnet18() -> list[dict]:
     """ResNet18 with the largest batch that fitted the paper's machine at each width, and with three fixed ones."""
-    largest = [
-        imagenet("resnet18", widths=[width], batch_size=size, learning_rate=0.1 * size / 256)
-        for width, size in RESNET18_LARGEST_BATCH.items()
-    ]
-    return largest + [
-        imagenet("resnet18", widths=WIDTHS, batch_size=size, learning_rate=0.1 * size / 256)
-        for size in (4096, 2048, 1024)
-    ]
+    largest = [imagenet("resnet18", widths=[width], batch_size=size) for width, size in RESNET18_LARGEST_BATCH.items()]
+    return largest + [imagenet("resnet18", widths=WIDTHS, batch_size=size) for size in (4096, 2048, 1024)]
 
 
 SPACES = {
@@ -213,8 +229,8 @@ SPACES = {
         *mlps(10_000),
         *(mlp(inputs=10_000, samples=samples) for samples in (10_000, 100_000)),
         *resnet18(),
-        imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop", learning_rate=4.5e-2),
-        imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop", learning_rate=4.5e-2),
+        imagenet("inception_v3", widths=WIDTHS[:3], optimizer="rmsprop"),
+        imagenet("inception_v3_layer", widths=WIDTHS, optimizer="rmsprop"),
     ],
 }
 
@@ -227,8 +243,8 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         raise ValueError(f"--set regulariser: {regulariser!r} is none of those of {kind}: {', '.join(known)}")
     if cell["optimizer"] not in OPTIMIZERS:
         raise ValueError(f"--set optimizer: {cell['optimizer']!r} is none of {', '.join(OPTIMIZERS)}")
-    if kind == "resnet56" and random_labels and regulariser != "none":
-        raise ValueError("random labels are learned without augmentation and weight decay: --set regulariser=none")
+    if random_labels and regulariser != "none":
+        raise ValueError("random labels are learned without any regulariser: --set regulariser=none")
     if kind == "mlp" and cell["by_position"]:
         raise ValueError("--set by_position: an mlp has no feature maps, each of its units is one position")
     augmented = regulariser in ("augmentation", "all", "resnet")
@@ -281,11 +297,12 @@ _PREPROCESSING = {
 }
 
 
-def _dataset(cell: Mapping[str, Any]) -> str | dict[str, Any]:
+def _dataset(cell: Mapping[str, Any]) -> str | dict[str, Any] | ImageFolder:
     if cell["dataset"] == "teacher":
         return {"name": "teacher", "inputs": cell["inputs"], "samples": cell["samples"], "seed": cell["teacher"]}
     if cell["dataset"] == "image_folder":
-        return {"name": "image_folder", "size": 224 if cell["architecture"] == "resnet18" else 299}
+        size = 224 if cell["architecture"] == "resnet18" else 299
+        return image_folder.examine("imagenet", size=size, root=data.resolve_root(None))
     return cell["dataset"]
 
 
@@ -302,15 +319,27 @@ def _architecture(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _optimizer(cell: Mapping[str, Any]) -> dict[str, Any]:
-    name, rate = cell["optimizer"], cell["learning_rate"] * cell["rate_and_batch"]
+    kind, name = cell["architecture"], cell["optimizer"]
+    rate = _learning_rate(cell) * cell["rate_and_batch"]
     if name == "momentum":
         return {"name": "sgd", "learning_rate": rate, "momentum": 0.9}
-    if name == "adam":
-        return {"name": "adam", "learning_rate": ADAM_RATE}
-    if name in TENTH:
-        rate /= 10
     own = {"initial_accumulator": 0.1} if name == "adagrad" else {}
+    if name == "rmsprop" and kind.startswith("inception"):
+        own = {"epsilon": INCEPTION_EPSILON}
     return {"name": name, "learning_rate": rate, **own}
+
+
+def _learning_rate(cell: Mapping[str, Any]) -> float:
+    kind, name, rate = cell["architecture"], cell["optimizer"], cell["learning_rate"]
+    if rate == OWN_RATE:
+        if name == "adam":
+            return ADAM_RATE
+        if kind not in RATES:
+            raise ValueError(f"--set learning_rate: the paper tried several for an {kind}, none is its own (0)")
+        rate = RATES[kind]
+        if kind == "resnet18":
+            rate = rate * cell["batch_size"] / RESNET18_RATE_IMAGES
+    return rate / 10 if name in TENTH and kind in ("alexnet", "mlp") else rate
 
 
 def _stopping(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,7 +359,7 @@ def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
     if kind == "resnet18":
         return {"name": "multistep", "milestones": (30, 60, 80), "factor": 0.1}
     if kind.startswith("inception"):
-        return {"name": "exponential", "factor": 0.94}
+        return {"name": "exponential", "factor": INCEPTION_DECAY}
     return {"name": "constant"}
 
 

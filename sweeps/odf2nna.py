@@ -5,7 +5,7 @@ Each general model, with as many parameters as training rows, is trained once, a
 networks of the same size start anew. The paper's tables could not be had: all that it is compared with is run here. A
 `repeat` draws rows to train, validate and test on, weights, batches and random units.
 
-Settings (--set) beside those of every study:
+Settings (--set). The group picks among the networks of the grid, all others take other levels too:
 
     group             original; odf2nna; rivals: other units or weights that go after training; from_start: snip, lth,
                       rigl and random masks, with as many weights and epochs in all; scratch: networks of the sizes
@@ -23,6 +23,12 @@ Settings (--set) beside those of every study:
     compensation      for units that go: mean (their mean output), literal (their biases) or none
     refinement        share of the epochs that a compressed network trains again
     scored_on         validation or training: the rows by which units are judged
+    empty_layer       keep_one: a layer keeps its best unit; refuse: a network that would lose a layer is given up
+    chosen            found: the smallest without loss; or what goes, as share:0.5
+    repeat            seed of the split into rows, weights, batches and random units
+    initializer       of the weights, such as he_uniform, glorot_uniform
+    learning_rate     of Adam
+    precision         fp32 or bf16
     layers            hidden layers of the general model
     size              parameters of the general model for each training row
     max_epochs, batch_size   0: by the number of rows

@@ -4,14 +4,25 @@ A combinatorial search over masks, first of whole units (`structured`), then of 
 that those found (`unstructured`), against nine pruning methods (`pruning`); from random initial weights and from two
 that were published. Seeds are not in the paper, whose runs drew everything anew: docs/fidelity.md.
 
-Settings (--set) beside those of every study, and the parts that have them:
+Settings (--set) and the parts that have them. Those of the first line pick among the networks of the grid, all others
+take other levels too:
 
+    experiment, part   random, BENCH-95, BENCH-995; structured, unstructured, pruning
+    dataset           spiral, the one there is                                all
+    width             units of each hidden layer                              all
+    repeat            seed of what is drawn                                   all
+    learning_rate, schedule   of descent; constant, cosine or multistep       all
+    momentum, weight_decay   of descent                                       all
+    batch_size, max_epochs   points of a step; epochs                         all
+    initializer       of random weights                                       all
+    precision         fp32 or bf16                                            all
     initial_weights   random, BENCH-95, BENCH-995, or the path of an .npz     all
     noise, samples    of the spiral; other than 0 and 50000 holds a fifth out all
     depth             hidden layers                                           all
     structure         all, or units a layer such as 3x2x2                     structured
                       units a layer, or found: the smallest of phase 1 that
-                      reaches `target` (a share of the points)                unstructured
+                      reaches the target                                      unstructured
+    target            share of the points that are to be answered rightly     unstructured
     nonzeros_below    only structures with fewer weights and biases; 0: all   structured
     hidden_weights_below, first_masks   published bounds of phase 2; 0: none  unstructured
     method            gmp, lth, rigl, snip, grasp, synflow, iter_snip, force,

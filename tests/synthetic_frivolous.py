@@ -20,9 +20,11 @@ from raydensity.spec import (
     NoPruning,
     ResNet18,
     ResNet56,
+    RMSProp,
     Teacher,
     Training,
 )
+from raydensity.spec.datasets import EVEN_TEACHER
 
 REMOVED = np.linspace(0, 1, 7)
 UNITS = 400  # of every made layer: shares of units are multiples of 1/400
@@ -52,7 +54,7 @@ def mlp(
 ) -> NetworkSpec:
     """An MLP of the study."""
     return NetworkSpec(
-        dataset=Teacher(inputs=inputs, samples=samples),
+        dataset=Teacher(inputs=inputs, samples=samples, seed=EVEN_TEACHER.get(inputs, 0)),
         architecture=MLP(width=width, hidden=(128,)),
         initializer="small_normal",
         initializer_factor=factor,
@@ -113,19 +115,25 @@ def alexnet(
 def residual(
     architecture: ResNet56 | ResNet18 | InceptionV3, *, batch_size: int = 128, **changes: object
 ) -> NetworkSpec:
-    """One of the networks with batch norm."""
-    images = not isinstance(architecture, ResNet56)
+    """One of the networks with batch norm, as the study trains them."""
+    images, random_labels = not isinstance(architecture, ResNet56), bool(changes.get("random_labels", False))
+    if isinstance(architecture, InceptionV3):
+        batch_size, rule = 256, RMSProp(learning_rate=0.045, epsilon=1.0, weight_decay=4e-5)
+    elif isinstance(architecture, ResNet18):
+        rule = SGD(learning_rate=0.1 * batch_size / 256, weight_decay=1e-4, **MOMENTUM)
+    else:
+        rule = SGD(learning_rate=0.1, weight_decay=0.0 if random_labels else 2e-4, **MOMENTUM)
     return NetworkSpec(
         **{
             "dataset": {"name": "image_folder"} if images else "cifar10_file_order",
             "preprocessing": "per_image",
-            "augmentation": not changes.get("random_labels", False),
+            "augmentation": not images and not random_labels,
             "architecture": architecture,
-            "initializer": "glorot_normal",
+            "initializer": "lecun_normal",
             "training": Training(
-                optimizer=SGD(learning_rate=0.1, **MOMENTUM),
+                optimizer=rule,
                 batch_size=batch_size,
-                max_epochs=182,
+                max_epochs=90 if images else 182,
                 stopping=LastEpoch(),
             ),
             "init_seed": 0,

@@ -6,13 +6,15 @@ import pytest
 from synthetic import pulled
 from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
-from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous import curves
+from analysis.frivolous.gain import MEASURES, WIDTHS
 from analysis.frivolous.networks import SEEDS, SETTINGS, Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
+from analysis.frivolous.published import epochs
 from analysis.frivolous.report import COLUMNS
-from analysis.frivolous.tables import Tables
+from analysis.frivolous.tables import BESIDE, Tables
 from raydensity.grid import configure, expand
-from raydensity.spec import SGD, InceptionV3, ResNet18, ResNet56
+from raydensity.spec import SGD, Adam, ImageFolder, InceptionV3, ResNet18, ResNet56
 from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
@@ -33,6 +35,8 @@ TABLE_COLUMNS = {
     "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
     "at_2x at_4x",
 }
+
+SOME_CLASSES = ImageFolder(classes=100, train=126_689, test=5_000)
 
 
 def runs(rows, *, scale="reduced", planned=None):
@@ -127,6 +131,12 @@ def test_the_papers_grid_fills_its_panels():
     assert {name: widths for name, widths in missing.items() if widths} == {}
 
 
+def test_how_many_photographs_were_trained_on_is_what_the_folder_had():
+    for dataset, trained in ((ImageFolder(), 1_271_167), (SOME_CLASSES, 116_689)):
+        table = made([network(residual(ResNet18(width=1), batch_size=3072, dataset=dataset))]).frivolity
+        assert set(table["n_train"]) == {trained}
+
+
 def test_layers_count_alike_however_often_they_were_sampled():
     """Dense layers are taken whole, once; convolutions are sampled three times."""
     row = network(alexnet(4), redundant=[0.2, 0.3, 0.4], by_layer={"fc1": (0.2, 0.7), "fc2": (0.2, 0.9)})
@@ -175,6 +185,57 @@ def test_a_network_is_in_its_panels_and_in_no_other(spec, expected):
     assert panels_of([network(spec)]) == expected
 
 
+@pytest.mark.parametrize(
+    ("spec", "columns"),
+    [
+        (alexnet(1), {"learning_rate": 0.5}),
+        (alexnet(1), {"initializer_factor": 100.0}),
+        (alexnet(1, optimizer=Adam(learning_rate=1e-3)), {"learning_rate": 0.01}),
+        (alexnet(1, augmentation=True, dropout=0.5, weight_decay=1e-3), {"learning_rate": 0.5}),
+        (residual(ResNet56(width=1)), {"optimizer": "adam", "momentum": 0.0}),
+        (residual(ResNet56(width=1)), {"augmentation": False, "weight_decay": 0.0}),
+        (residual(ResNet56(width=1)), {"initializer": "he_normal"}),
+        (residual(ResNet18(width=1), batch_size=3072), {"learning_rate": 0.1}),
+        (residual(ResNet18(width=1), batch_size=3072), {"weight_decay": 0.0}),
+        (residual(InceptionV3(width=1)), {"learning_rate": 0.0045}),
+        (residual(InceptionV3(width=1)), {"optimizer": "sgd"}),
+        (mlp(1, inputs=10_000), {"teacher": 0}),
+        (mlp(1, optimizer=Adam(learning_rate=1e-3)), {"learning_rate": 0.01}),
+    ],
+)
+def test_networks_that_are_not_the_papers_are_in_none_of_its_panels(spec, columns):
+    """Neither published values stand beside them nor a verdict."""
+    assert "other" not in {panel for panel, _ in panels_of([network(spec)], scale="paper")}
+    tables = made([network(spec, **columns)], scale="paper")
+    assert set(tables.frivolity["panel"]) == {"other"}
+    assert not tables.gain["papers"].any()
+    assert tables.frivolity[BESIDE].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "epochs"),
+    [
+        (alexnet(1, epochs=3000), 3000),
+        (residual(ResNet18(width=1), batch_size=3072), 91),
+        (residual(InceptionV3(width=1)), 100),
+    ],
+)
+def test_what_trained_for_more_epochs_has_no_published_values(spec, epochs):
+    def known(epochs):
+        tables = made([network(spec, epochs=epochs)], scale="paper")
+        return tables.frivolity["published_prunability"].notna().any(), set(tables.gain["papers"])
+
+    assert known(epochs) == (False, {False})
+    assert known(60) == (True, {True}), "its stopping rule was met"
+
+
+def test_the_papers_grid_trains_as_long_as_the_paper():
+    specs = expand(STUDY, configure(STUDY, scale="paper", settings={"repeat": ["0"]})).values()
+    for spec in specs:
+        longest = epochs(spec.architecture.name, augmentation=spec.augmentation, random_labels=spec.random_labels)
+        assert spec.training.max_epochs == longest
+
+
 def test_of_one_varied_layer_the_others_are_as_large_at_every_width():
     rows = [network(residual(InceptionV3(width=w, varied="layer")), prunable=0.2, redundant=0.3) for w in WIDTHS]
     gains = picked(made(rows).gain, panel="inception_v3_layer_layers", measure="prunability").set_index("curve")["g"]
@@ -221,7 +282,7 @@ def test_a_setting_that_varies_makes_curves_of_its_own():
         (network(mlp(1)), "reduced", True),
         (network(mlp(1)), "quick", False),
         (network(residual(ResNet18(width=1), batch_size=3072)), "paper", True),
-        (network(residual(ResNet18(width=1), batch_size=3072), validation_size=40), "paper", False),
+        (network(residual(ResNet18(width=1), batch_size=3072, dataset=SOME_CLASSES)), "paper", False),
     ],
 )
 def test_published_values_stand_beside_the_papers_data_alone(row, scale, known):
@@ -245,6 +306,26 @@ def test_one_width_and_missing_measures_leave_gains_empty():
     assert made(rows[:1]).gain["g_here"].isna().all()
 
 
+def test_a_value_of_zero_is_in_no_ratio_but_leaves_the_gain():
+    """Specification b.7: zeros are ignored; what a gain lacks is a width, not a ratio."""
+    rows = [network(alexnet(width), prunable=0.0 if width == 0.25 else 0.2, redundant=0.25) for width in WIDTHS]
+
+    def shown(rows):
+        tables = made(rows)
+        gains = picked(tables.gain, panel="fig_4c").set_index("measure")
+        figure = curves.frivolous(tables, ("fig_4c", "cifar10_file_order"), ("prunability", "redundancy"))
+        return gains, [axis.get_title() for axis in figure.axes]
+
+    gains, titles = shown(rows)
+    assert gains["n_ratios"].to_dict() == dict(zip(MEASURES, (3, 3, 4, 3), strict=True))
+    assert gains.loc["prunability", "g"] == pytest.approx(2) == gains.loc["prunability", "g_here"]
+    assert titles[0].startswith("Prunability\ng 2.00 (published")
+    gains, titles = shown(rows[1:])
+    assert gains["g"].notna().to_dict() == dict(zip(MEASURES, (False, True, False, True), strict=True))
+    assert titles[0] == "Prunability\nsome widths are missing: no g"
+    assert titles[1].startswith("Redundancy\ng 2.00")
+
+
 def test_what_diverged_or_was_not_measured_is_left_out():
     bare = {"prunability": [], "redundancy": [], "correlation": []}
     lost = network(mlp(1, seed=1), status="diverged", **bare)
@@ -263,6 +344,7 @@ def test_short_runs_are_those_that_ran_out_of_fewer_epochs():
     assert short(alexnet(1, epochs=60), epochs=60)
     assert not short(alexnet(1, epochs=60), epochs=55), "its stopping rule was met"
     assert short(alexnet(1, epochs=500, augmentation=True), epochs=500), "with augmentation the paper trains 1,000"
+    assert short(residual(ResNet18(width=1)), max_epochs=1, epochs=1)
 
 
 def test_tolerances_are_chosen_in_the_analysis():
@@ -296,9 +378,9 @@ def test_records_from_before_there_were_several_teachers_have_the_first():
     older = network(mlp(4, seed=0), prunable=0.2, teacher=None)
     newer = network(mlp(4, seed=1), prunable=0.4)
     other = network(mlp(4, seed=2), prunable=0.8, teacher=7)
-    table = picked(made([older, newer, other]).frivolity, panel="fig_4d").set_index("curve")
-    assert table["n"].tolist() == [2, 1]
-    assert table["prunability"].tolist() == pytest.approx([0.3, 0.8])
+    table = made([older, newer, other]).frivolity
+    assert picked(table, panel="fig_4d")[["n", "prunability"]].to_numpy() == pytest.approx(np.array([[2, 0.3]]))
+    assert picked(table, panel="other")["prunability"].tolist() == pytest.approx([0.8])
 
 
 def test_what_was_selected_and_whether_it_is_at_the_edge():

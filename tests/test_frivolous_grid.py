@@ -1,16 +1,19 @@
 """The frivolous-units study's grids: how many networks each group has, what its cells mean, and best learning rates."""
 
 import collections
+import itertools
 
 import pyarrow as pa
 import pytest
 
 from raydensity import data
+from raydensity.data import image_folder
 from raydensity.grid import configure, expand
 from raydensity.ledger import Ledger
 from raydensity.record import RECORD_VERSION, SCHEMA
-from raydensity.spec import BestAccuracy, Teacher
-from sweeps.frivolous import EVEN_TEACHER, STUDY
+from raydensity.spec import BestAccuracy, ImageFolder, Teacher
+from raydensity.spec.datasets import EVEN_TEACHER
+from sweeps.frivolous import STUDY
 
 
 def networks(scale, **settings):
@@ -63,12 +66,33 @@ def test_learning_rates_and_batches():
     }
 
 
+def test_adam_takes_the_learning_rate_that_is_given():
+    """Its default where none is, also in place of an optimiser with another rate."""
+
+    def rates(**settings):
+        found = networks("paper", width=["1"], repeat=["0"], optimizer=["adam"], **settings)
+        return {spec.training.optimizer.learning_rate for spec in found}
+
+    assert rates(group=["optimisers"]) == {1e-3}
+    assert rates(group=["initialisers"]) == {1e-3}
+    assert rates(group=["optimisers"], learning_rate=["0.0003", "0.01"]) == {3e-4, 0.01}
+    assert rates(group=["mlp"], learning_rate=["0"]) == {1e-3}
+    with pytest.raises(ValueError, match="--set learning_rate: the paper tried several for an mlp, none is its own"):
+        networks("paper", group=["mlp"], learning_rate=["0"])
+
+
+def test_a_learning_rate_may_be_set_to_what_it_is():
+    found = networks("paper", group=["initialisers"], learning_rate=["0.01"])
+    assert {spec.id for spec in found} == {spec.id for spec in networks("paper", group=["initialisers"])}
+
+
 def test_random_labels_stop_by_training_accuracy():
     for spec in networks("paper", group=["random_labels"], width=["0.25"], repeat=["0"]):
         assert spec.random_labels
         assert spec.training.stopping == BestAccuracy(split="train", patience=25)
-    with pytest.raises(ValueError, match="--set regulariser=none"):
-        networks("paper", group=["resnet56"], random_labels=["true"], regulariser=["resnet"])
+    for group, regulariser in (("resnet56", "resnet"), ("random_labels", "all"), ("random_labels", "augmentation")):
+        with pytest.raises(ValueError, match="--set regulariser=none"):
+            networks("paper", group=[group], random_labels=["true"], regulariser=[regulariser])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +210,7 @@ REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, 
     ),
     (
         {"group": ["resnet56"], "rate_and_batch": ["0.25"]},
-        *(("sgd", 0.025, 0.9), 32, 182, ("multistep", None), ("validation", 0), 2e-4),
+        *(("sgd", 0.025, 0.9), 32, 182, ("multistep", (91, 136)), ("validation", 0), 2e-4),
     ),
     (
         {"group": ["mlp"], "optimizer": ["momentum"], "learning_rate": ["0.1"]},
@@ -195,6 +219,22 @@ REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, 
     (
         {"group": ["mlp"], "optimizer": ["rmsprop"], "learning_rate": ["0.1"]},
         *(("rmsprop", 0.01, None), 128, 50, ("constant", None), ("validation", 0), 0.0),
+    ),
+    (
+        {"architecture": ["resnet18"], "batch_size": ["3072"]},
+        *(("sgd", 1.2, 0.9), 3072, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+    ),
+    (
+        {"architecture": ["resnet18"], "batch_size": ["512"], "learning_rate": ["0.3"]},
+        *(("sgd", 0.3, 0.9), 512, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+    ),
+    (
+        {"architecture": ["inception_v3"]},
+        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), ("validation", 0), 4e-5),
+    ),
+    (
+        {"architecture": ["inception_v3_layer"]},
+        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), ("validation", 0), 4e-5),
     ),
 ]
 
@@ -206,14 +246,25 @@ def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, sched
     for spec in found:
         training, row = spec.training, spec.factors()
         optimizer = training.optimizer
-        assert (optimizer.name, optimizer.learning_rate, getattr(optimizer, "momentum", None)) == rule
+        assert (optimizer.name, getattr(optimizer, "momentum", None)) == rule[::2]
+        assert optimizer.learning_rate == pytest.approx(rule[1])
         assert (training.batch_size, training.max_epochs) == (batch, epochs)
-        assert (training.schedule.name, getattr(training.schedule, "factor", None)) == schedule or (
-            training.schedule.name == "multistep"
-            and (training.schedule.milestones, training.schedule.factor) == ((91, 136), 0.1)
-        )
+        falls = training.schedule
+        if falls.name == "multistep":
+            assert (falls.name, falls.milestones) == schedule
+            assert falls.factor == 0.1
+        else:
+            assert (falls.name, getattr(falls, "factor", None)) == schedule
         assert (row["stopping"], row["stopping_split"], row["stopping_patience"]) == ("best_accuracy", *stopping)
         assert optimizer.weight_decay == decay
+
+
+def test_inceptions_steps_are_damped_as_those_of_the_tensorflow_model():
+    """A step of 0.045 times the sign of a gradient, as with an epsilon near 0, would ruin any network."""
+    found = networks("paper", architecture=["inception_v3", "inception_v3_layer"])
+    assert {spec.training.optimizer.epsilon for spec in found} == {1.0}
+    others = networks("paper", group=["optimisers"], optimizer=["rmsprop"])
+    assert {spec.training.optimizer.epsilon for spec in others} == {1e-10}
 
 
 def test_rates_stay_where_that_is_asked_for():
@@ -230,6 +281,21 @@ def test_the_teacher_is_one_of_even_labels_unless_another_is_asked_for():
         assert all(part.double().mean().item() == pytest.approx(0.5, abs=0.02) for part in labels)
     others = networks("reduced", group=["mlp"], inputs=["10000"], teacher=["0", "3"], learning_rate=["0.01"])
     assert {spec.factors()["teacher"] for spec in others} == {0, 3}
+
+
+def test_some_classes_of_imagenet_are_a_data_set_as_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYDENSITY_DATA", str(tmp_path))
+    assert {spec.dataset for spec in networks("paper", architecture=["resnet18"])} == {ImageFolder()}
+    for part, name in itertools.product(("train", "val"), ("ant", "bee")):
+        folder = tmp_path / "imagenet" / part / name
+        folder.mkdir(parents=True)
+        for number in range(3 if part == "train" else 1):
+            (folder / f"{number}.png").touch()
+    image_folder.examine.cache_clear()
+    found = networks("paper", group=["imagenet"], width=["1"])
+    some = ImageFolder(classes=2, train=6, test=2, validation=1)
+    assert {spec.dataset for spec in found} == {some, some.model_copy(update={"size": 299})}
+    image_folder.examine.cache_clear()
 
 
 def test_feature_maps_are_asked_of_networks_that_have_them():

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from raydensity import data
-from raydensity.data.image_folder import photograph
+from raydensity.data.image_folder import examine, photograph
 from raydensity.experiment import run_cohort
 from raydensity.spec import MLP, SGD, ImageFolder, LastEpoch, NetworkSpec, NoPruning, Training
 
@@ -41,6 +41,22 @@ def test_it_is_described_without_being_read(tmp_path: Path) -> None:
     assert (known.classes, known.train_size, known.fitted_size) == (1000, 1_281_167, 1_271_167)
     assert (known.judged_size, known.test_size) == (10_000, 50_000)
     assert known.bytes == 1_331_167 * (3 * 224 * 224 + 8)
+
+
+def test_a_folder_is_found_to_be_what_it_holds(root: Path, tmp_path: Path) -> None:
+    """ImageNet where there is none, so that a grid can be made without it."""
+    assert examine("small", size=14, root=root) == OPTIONS.model_copy(update={"validation": 1})
+    assert examine("missing", size=299, root=root) == ImageFolder(folder="missing", size=299)
+    for number in range(12, 500):
+        path = root / "small" / "train" / "ant" / f"{number}.png"
+        path.symlink_to(root / "small" / "train" / "ant" / "00.png")
+    examine.cache_clear()
+    found = examine("small", size=14, root=root)
+    assert (found.train, found.validation) == (500, 5)
+    (root / "small" / "val" / "cat").rename(root / "small" / "val" / "dog")
+    examine.cache_clear()
+    with pytest.raises(ValueError, match="training and test part have different classes, such as cat"):
+        examine("small", size=14, root=root)
 
 
 def test_all_images_are_there_once_in_an_order_drawn_once(root: Path) -> None:

@@ -24,7 +24,7 @@ def trained(networks: Networks) -> pd.DataFrame:
     """What was trained: a row an architecture and data set."""
     rows = []
     for (architecture, dataset), part in networks.used.groupby(["architecture", "dataset"]):
-        papers = is_the_papers(networks.scale, str(dataset), int(part["validation_size"].min()))
+        papers = is_the_papers(networks.scale, str(dataset), int(part["n_train"].min()))
         rows.append(
             {
                 "": f"{architecture}, {dataset}",

@@ -68,6 +68,6 @@ def _student(variances: NDArray[np.float64], counts: Sequence[int]) -> float:
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, variances.sum() ** 2 / (variances**2 / freedom).sum()))
 
 
-def all_ratios(measure: str, widths: tuple[float, ...] = WIDTHS) -> int:
-    """How many ratios the paper's curve over these widths has."""
-    return max(len(widths) - 1 - FIRST[measure], 0)
+def has_all_widths(values: Mapping[float, float], measure: str, widths: tuple[float, ...] = WIDTHS) -> bool:
+    """Whether a curve has a value, which may be 0, at each width that the gain of the paper's curve is made of."""
+    return not any(np.isnan(values.get(width, np.nan)) for width in widths[FIRST[measure] :])

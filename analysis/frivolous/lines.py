@@ -14,6 +14,7 @@ from analysis.frivolous.published import curves, unlike
 from analysis.frivolous.selection import best
 from raydensity.record import SCHEMA
 
+NO_PANEL = "no panel of its has such networks"
 UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
 
 
@@ -106,7 +107,7 @@ def _split(
         varied = [name for name in several if rows.groupby("width")[name].nunique().gt(1).any()]
         for levels, part in rows.groupby(varied) if varied else [((), rows)]:
             name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
-            differs = tuple(unlike(part, networks.scale))
+            differs = (NO_PANEL,) if panel is OTHER else tuple(unlike(part, networks.scale))
             alike = fitting(tried, {"dataset": dataset, **dict(zip(varied, levels, strict=True))})
             found.append(Line(panel, curve, str(dataset), name, layer, part, differs, alike))
     return found

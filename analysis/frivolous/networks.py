@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from analysis.frivolous.panels import ALL, VARIED_LAYER
 from analysis.frivolous.published import epochs
 from analysis.runs import Runs
 from raydensity.measures.tolerances import CHANGED, UNEXPLAINED, redundant_units, threshold
-from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH, RESNET18_RATE, RESNET18_RATE_IMAGES
 
 WIDEST = 4.0  # the paper counts units as shares of those of the network so many times as wide
 # Images that are trained and validated on, of data sets that have one size.
@@ -20,7 +21,6 @@ IMAGES = {
     "cifar10": 50_000,
     "cifar10_file_order": 50_000,
     "mnist": 60_000,
-    "image_folder": 1_281_167,
 }
 SEEDS = ["init_seed", "data_seed", "order_seed", "prune_seed"]
 # Factors that tell networks apart, in the order in which they are named.
@@ -57,9 +57,10 @@ class Networks:
 
     `used` are those that did not diverge and have a measure. It has the record's columns and `n_train` (images trained
     on; 0 where that is not known), `largest_batch` (whether a ResNet18 has the paper's largest batch of its width),
-    `accuracy` and `train_accuracy` (percent; on the test set, and on the training set at the epoch whose weights were
-    kept), and `short` (trained for fewer epochs than the paper's, and until they ran out). `layers` has a row a network
-    and layer (`measure`), `row` is the network's label in `used`. `tried` are all networks, with the record's columns.
+    `rate_of_batch` (whether its learning rate is that of its batch), `accuracy` and `train_accuracy` (percent; on the
+    test set, and on the training set at the epoch whose weights were kept), `short` (trained for fewer epochs than the
+    paper's, and until they ran out) and `long` (for more). `layers` has a row a network and layer (`measure`), `row` is
+    the network's label in `used`. `tried` are all networks, with the record's columns.
     """
 
     used: pd.DataFrame
@@ -74,8 +75,10 @@ class Networks:
 def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     """Measure every network of a sweep. Raises ValueError where none can be used."""
     largest = runs.networks["width"].map(RESNET18_LARGEST_BATCH) == runs.networks["batch_size"]
+    of_batch = RESNET18_RATE * runs.networks["batch_size"] / RESNET18_RATE_IMAGES
     frame = runs.networks.assign(
         largest_batch=largest & runs.networks["architecture"].eq("resnet18"),
+        rate_of_batch=np.isclose(runs.networks["learning_rate"], of_batch),
         teacher=runs.networks["teacher"].fillna(0),  # before records had it, it was 0
     )
     finished = frame["status"] == "finished"
@@ -86,7 +89,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
             f"{int((~finished).sum())} diverged, the others have none of {', '.join(MEASURED)}"
         )
     used = frame[finished & has].reset_index(drop=True)
-    known = used["dataset"].map(IMAGES)
+    known = pd.Series([_images(*row) for row in zip(used["dataset"], used["spec"], strict=True)], index=used.index)
     used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
     used["accuracy"] = 100 * used["test_accuracy"]
     used["train_accuracy"] = [
@@ -96,6 +99,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     columns = zip(used["architecture"], used["augmentation"], used["random_labels"], strict=True)
     paper = [epochs(name, augmentation=augmentation, random_labels=labels) for name, augmentation, labels in columns]
     used["short"] = (used["max_epochs"] < paper) & (used["epochs"] >= used["max_epochs"])
+    used["long"] = used["epochs"] > np.where(paper, paper, np.inf)
     return Networks(
         used=used,
         tried=frame,
@@ -133,6 +137,13 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
             own = _of_all_layers(shares) if layer == ALL else shares.get(layer, [])
             rows.append((row, layer, size, size * largest.get(layer, np.nan), size * np.array(own, dtype=float)))
     return pd.DataFrame(rows, columns=["row", "layer", "size", "prunability", "redundancy"])
+
+
+def _images(dataset: str, spec: str) -> float:
+    """Images that are trained and validated on; of a folder those that it had; NaN where the data have no one size."""
+    if dataset == "image_folder":
+        return json.loads(spec)["dataset"]["train"]
+    return IMAGES.get(dataset, float("nan"))
 
 
 def _of_all_layers(shares: dict[str, list[float]]) -> list[float]:

@@ -18,7 +18,7 @@ from analysis.frivolous.gain import WIDTHS
 DATASETS = ("cifar10_file_order", "teacher", "image_folder")
 MEASURED_IMAGES = 768  # the fewest that the published code measures units on
 DECAYING = ("alexnet", "mlp")  # with momentum and SGD
-IMAGENET_VALIDATION = 10_000  # images that are held out of ImageNet here: a small folder of photographs has fewer
+IMAGENET = 1_271_167  # images that ImageNet is trained on here, without those held out; some of its classes have fewer
 
 # Gains, smallest and largest over the curves of a panel (figure: annotated there, two digits are exact).
 _BOTH = ("prunability", "redundancy")
@@ -160,20 +160,20 @@ def _by_width(table: Mapping[str, tuple[float, ...] | float]) -> pd.Series:
     return pd.Series(cells, dtype=float)
 
 
-def is_the_papers(scale: str, dataset: str, validation_size: int) -> bool:
+def is_the_papers(scale: str, dataset: str, n_train: int) -> bool:
     """Whether networks were trained on the paper's own data, as a sweep of another scale than `quick`."""
-    photographs = dataset == "image_folder"
-    return scale != "quick" and dataset in DATASETS and (not photographs or validation_size >= IMAGENET_VALIDATION)
+    return scale != "quick" and dataset in DATASETS and (dataset != "image_folder" or n_train == IMAGENET)
 
 
 def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
     """In what networks on one data set differ from all of the paper's, in words; nothing: its values may stand beside.
 
-    `networks` has the record's columns.
+    `networks` has the columns of `Networks.used`. What tells the curves of a panel apart, and what each of them holds
+    fixed, are its conditions (`panels.py`).
     """
-    dataset, validation_size = str(networks["dataset"].iloc[0]), int(networks["validation_size"].min())
+    dataset, n_train = str(networks["dataset"].iloc[0]), int(networks["n_train"].min())
     found = []
-    if not is_the_papers(scale, dataset, validation_size):
+    if not is_the_papers(scale, dataset, n_train):
         found.append(f"{dataset} at scale {scale} is not its data")
     if (networks["precision"] != "fp32").any():
         found.append("it trained in single precision")
@@ -182,11 +182,16 @@ def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
     decays = networks["architecture"].isin(DECAYING) & networks["optimizer"].eq("sgd")
     if (decays & networks["schedule"].ne("exponential")).any():
         found.append("its learning rates fell")
+    if networks["long"].any():
+        found.append("it trained for fewer epochs")
     return found
 
 
 def epochs(architecture: str, *, augmentation: bool, random_labels: bool) -> int:
-    """The most epochs that the paper trains (code); 0 where that is not known."""
+    """The most epochs that the paper trains (code; of networks for ImageNet, where it has no number, the grid's).
+
+    0 for architectures that it has not.
+    """
     if architecture == "alexnet":
         return 5000 if random_labels else 1000 if augmentation else 500
-    return {"resnet56": 182, "mlp": 50}.get(architecture, 0)
+    return {"resnet56": 182, "mlp": 50, "resnet18": 90, "inception_v3": 90}.get(architecture, 0)

@@ -17,7 +17,7 @@ from analysis.runs import Runs
 COLUMNS = [  # of the record, that anything here reads
     *("dataset", "architecture", "width", *SETTINGS, *SEEDS, "status", "epochs", "stopped_epoch"),
     *("validation_accuracy", "validation_size", "test_accuracy", "curve_epoch", "curve_train_accuracy"),
-    *("measured_images", *MEASURED, "git_commit", "git_dirty"),
+    *("measured_images", *MEASURED, "spec", "git_commit", "git_dirty"),
 ]
 ABLATED = ("fig_4c", "fig_4a", "fig_4d", "fig_3ab", "other")  # panels whose curves of ablation are shown
 FRIVOLOUS = ("prunability", "redundancy")

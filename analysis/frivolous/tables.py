@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frivolous import published
-from analysis.frivolous.gain import MEASURES, WIDTHS, all_ratios, gain
+from analysis.frivolous.gain import MEASURES, WIDTHS, gain, has_all_widths
 from analysis.frivolous.lines import Line, lines
 from analysis.frivolous.networks import SEEDS, SETTINGS, TOLERANCES, Networks, Tolerances, measure
 from analysis.frivolous.panels import ALL
@@ -54,9 +54,9 @@ class Tables:
         """Gains (specification b.7): a row a curve and measure.
 
         `g` is empty where a width of the paper's is missing, `g_error` its standard error over networks,
-        `g_half_width` half of its interval of confidence of 95 %. `g_here` is
-        over the `n_ratios` that there are, and `published_g_here` that of the paper's curve over the same; `short`: of
-        networks that trained less; `papers`: on its own data.
+        `g_half_width` half of its interval of confidence of 95 %. `g_here` is over the `n_ratios` that there are (a
+        value of 0 is in none), and `published_g_here` that of the paper's curve over the same; `short`: of networks that
+        trained less; `papers`: as the paper's.
         """
         rows = []
         for line, table in zip(self.lines, self.points, strict=True):
@@ -72,7 +72,7 @@ class Tables:
                     own = published.CURVE_GAINS.get((line.panel.name, str(name)), np.nan)
                     known = [low, high, own if measured == "prunability" else np.nan]
                     beside = known if line.papers else [np.nan] * 3
-                    whole = ratios == all_ratios(measured, line.curve.widths)
+                    whole = has_all_widths(values, measured, line.curve.widths)
                     all_widths = (g, *spread) if whole else (np.nan,) * 3
                     key = self._key(line, str(name))
                     rows.append((*key, measured, ratios, *all_widths, *beside, g, papers, line.short, line.papers))

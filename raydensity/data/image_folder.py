@@ -1,5 +1,7 @@
 """Photographs in a folder for each class, such as ImageNet (Russakovsky et al. 2015): torchvision's `ImageFolder`.
 
+    imagenet = image_folder.examine("imagenet", size=224, root=root)   # an ImageFolder, which specs name
+
 They are decoded once, into pixels of one size. Folders sort them by class: so the training file is in an order that is
 drawn once, for all seeds, and its last images are held out.
 """
@@ -29,17 +31,30 @@ class Part(NamedTuple):
     classes: list[str]
 
 
+@cache
+def examine(folder: str, *, size: int, root: Path) -> ImageFolder:
+    """The data set that a folder under the data root holds, with its counts: ImageNet or a part of it.
+
+    A hundredth of the training images is held out, at most as many as of ImageNet. Where the folder is not there the
+    counts are ImageNet's: a grid can be made without it. Raises ValueError where its parts do not fit together.
+    """
+    whole = ImageFolder(folder=folder, size=size)
+    try:
+        train, test = _parts(root / folder)
+    except MissingFiles:
+        return whole
+    held_out = max(1, min(whole.validation, len(train.files) // 100))
+    counts = {"classes": len(train.classes), "train": len(train.files), "test": len(test.files), "validation": held_out}
+    return ImageFolder.model_validate({"folder": folder, "size": size, **counts})
+
+
 def files(options: ImageFolder, root: Path) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """The training and the test files, each with the number of its class, sorted by name.
 
     Raises MissingFiles where a folder is not there, and ValueError where they hold other counts than `options` says.
     """
     folder = root / options.folder
-    train = _part(folder / "train")
-    test = _part(folder / ("val" if (folder / "val").is_dir() else "test"))
-    if test.classes != train.classes:
-        differing = min(set(test.classes) ^ set(train.classes))
-        raise ValueError(f"{folder}: training and test part have different classes, such as {differing}")
+    train, test = _parts(folder)
     found = {"classes": len(train.classes), "train": len(train.files), "test": len(test.files)}
     for name, count in found.items():
         if count != getattr(options, name):
@@ -47,6 +62,16 @@ def files(options: ImageFolder, root: Path) -> tuple[list[tuple[str, int]], list
                 f"{folder}: {name} is {getattr(options, name):,} in the data set's options, but there are {count:,}"
             )
     return train.files, test.files
+
+
+def _parts(folder: Path) -> tuple[Part, Part]:
+    """The training and the test part."""
+    train = _part(folder / "train")
+    test = _part(folder / ("val" if (folder / "val").is_dir() else "test"))
+    if test.classes != train.classes:
+        differing = min(set(test.classes) ^ set(train.classes))
+        raise ValueError(f"{folder}: training and test part have different classes, such as {differing}")
+    return train, test
 
 
 def _part(folder: Path) -> Part:

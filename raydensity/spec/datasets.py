@@ -8,6 +8,11 @@ from pydantic import Field
 
 from raydensity.spec.frozen import Frozen, Seed
 
+# Of Frivolous Units, by inputs: the seed of the first teacher whose labels are even to 2 % in each part of the data,
+# where that is not 0. With 10,000 inputs the labels are hardly learned, and of an uneven teacher the best network gives
+# one answer (docs/fidelity.md).
+EVEN_TEACHER = {10_000: 7}
+
 
 class Spiral(Frozen):
     """The Cubist Spiral (specification d.1): two polylines in the plane; by default the published 49,982 points.
@@ -42,8 +47,8 @@ class ImageFolder(Frozen):
     """Photographs in folders `train/CLASS` and `val/CLASS` (or `test/CLASS`) of `folder` under the data root.
 
     They are resized so that the shorter side is `size * 8 / 7`, and cut to `size` in the middle. The counts are those
-    of ImageNet; they are compared with what is found. The last `validation` of the training images, in an order that is
-    drawn once, are held out.
+    of ImageNet, or of what `data.image_folder.examine` finds; they are compared with what is there. The last
+    `validation` of the training images, in an order that is drawn once, are held out.
     """
 
     name: Literal["image_folder"] = "image_folder"
