@@ -55,8 +55,8 @@ class Tables:
 
         `g` is empty where a width of the paper's is missing, `g_error` its standard error over networks,
         `g_half_width` half of its interval of confidence of 95 %. `g_here` is over the `n_ratios` that there are (a
-        value of 0 is in none), and `published_g_here` that of the paper's curve over the same; `short`: of networks that
-        trained less; `papers`: as the paper's.
+        value of 0 is in none), and `published_g_here` that of the paper's curve over the same; `short`: of networks
+        that trained less; `papers`: as the paper's.
         """
         rows = []
         for line, table in zip(self.lines, self.points, strict=True):
