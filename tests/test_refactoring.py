@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import SMALL, images, randomized, small
 
+from raydensity.measures.chunks import MEASURE_NUMBERS
 from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import dependent, difference, refactor
 from raydensity.narrowing.excision import units
@@ -198,6 +199,13 @@ def test_difference():
     assert found.same_answers == pytest.approx((network(x).argmax(1) == other(x).argmax(1)).double().mean().item())
     with pytest.raises(ValueError, match="images: at least one is needed"):
         difference(network, other, x[:0])
+
+
+def test_differences_are_of_as_many_images_at_a_time_as_measures_take():
+    network, sizes = DenseNetwork(1, (MEASURE_NUMBERS // 3,), 2), []
+    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    assert difference(network, network, torch.zeros(7, 1)) == (1.0, 0.0, 0.0)
+    assert sizes == [3, 3, 3, 3, 1, 1]
 
 
 @pytest.mark.parametrize(
