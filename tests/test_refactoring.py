@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import SMALL, images, randomized, small
 
+from raydensity.measures.chunks import MEASURE_NUMBERS
 from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import dependent, difference, refactor
 from raydensity.narrowing.excision import units
@@ -100,6 +101,29 @@ def test_a_literal_case():
     equal(narrow.proj.bias, torch.tensor([0.25 - 7 * 3 / 2], dtype=torch.float64))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e-12, 1e12])
+def test_the_scale_of_a_unit_changes_nothing(scale):
+    """Units x, y, scale * z and x + y, in single precision: whatever the scale, one depends on the others."""
+    network = DenseNetwork(3, (4,), 3).eval()
+    of_unit = torch.tensor([1.0, 1.0, scale, 1.0])
+    with torch.no_grad():
+        network.fc1.weight.copy_(torch.cat([torch.eye(3), torch.tensor([[1.0, 1, 0]])]) * of_unit[:, None])
+        network.fc1.bias.copy_(10 * of_unit)  # always active
+        network.proj.weight.copy_(torch.tensor([[1.0, 1, 5, 1], [4, -3, 1, 2], [-2, 1, -5, 1]]) / of_unit)
+    x = images(400, shape=(3,)).float().clamp(-3, 3)
+    assert dependent(network, x) == {"fc1": 1}
+    narrow = refactor(network, x, removed={"fc1": 1})
+    assert difference(network, narrow, x).largest < 1e-4
+    assert dependent(narrow, x) == {"fc1": 0}
+    # Of units that all count, that goes which the answers need least, not that whose numbers are small.
+    fewer = refactor(narrow, x, removed={"fc1": 1})
+    assert fewer.proj.in_features == 2
+    seen = torch.cat([fewer.activations(x)["fc1"] / fewer.fc1.bias, torch.ones(400, 1)], dim=1).double()
+    best = seen @ torch.linalg.lstsq(seen, network(x).double()).solution
+    torch.testing.assert_close(fewer(x).double(), best, rtol=1e-4, atol=1e-3)
+    assert difference(network, fewer, x).same_answers > 0.9
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_where_nothing_is_redundant_the_best_linear_stand_in_is_taken(count):
     """Least squares: of all readouts of the units that stay, none is nearer to the network on these images."""
@@ -175,6 +199,13 @@ def test_difference():
     assert found.same_answers == pytest.approx((network(x).argmax(1) == other(x).argmax(1)).double().mean().item())
     with pytest.raises(ValueError, match="images: at least one is needed"):
         difference(network, other, x[:0])
+
+
+def test_differences_are_of_as_many_images_at_a_time_as_measures_take():
+    network, sizes = DenseNetwork(1, (MEASURE_NUMBERS // 3,), 2), []
+    network.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    assert difference(network, network, torch.zeros(7, 1)) == (1.0, 0.0, 0.0)
+    assert sizes == [3, 3, 3, 3, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.models.chain import Chain
 
 MEASURE_CHUNK = 500  # images whose activations are measured at a time, at most
@@ -20,7 +21,8 @@ def measure_chunk(largest: int, *, most: int = MEASURE_CHUNK) -> int:
 @torch.no_grad()
 def images_at_a_time(network: Chain, image: Tensor, *, most: int) -> int:
     """`measure_chunk` of a network, which sees the image [1, ...]."""
-    return measure_chunk(max(output.numel() for output in network.activations(image).values()), most=most)
+    with evaluation_mode(network):
+        return measure_chunk(max(output.numel() for output in network.activations(image).values()), most=most)
 
 
 def in_chunks(network: Chain, images: Tensor) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from raydensity.cohort import channels_last
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.models.chain import Chain
 
 
@@ -27,12 +28,14 @@ def outputs(network: Chain, images: Tensor) -> dict[str, Tensor]:
 def passes(network: Chain, images: Iterable[Tensor]) -> Iterator[dict[str, Tensor]]:
     """The outputs for `images` [B, ...] that come some at a time; what is measured of them can share the pass.
 
-    Raises ValueError for a single tensor in place of some.
+    The network is in evaluation mode until the last images are done. Raises ValueError for a single tensor in place of
+    some.
     """
     if isinstance(images, Tensor):
         raise ValueError("images: they come some at a time; of one tensor of them write [images]")
-    for part in images:
-        yield outputs(network, part)
+    with evaluation_mode(network):
+        for part in images:
+            yield outputs(network, part)
 
 
 def _ordered(x: Tensor) -> Tensor:

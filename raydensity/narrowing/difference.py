@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raydensity.losses import answers
-
-CHUNK = 256  # images at a time
+from raydensity.measures.chunks import in_chunks
+from raydensity.measures.evaluation_mode import evaluation_mode
+from raydensity.models.chain import Chain
 
 
 class Difference(NamedTuple):
@@ -21,19 +22,15 @@ class Difference(NamedTuple):
 
 
 @torch.no_grad()
-def difference(wide: nn.Module, narrow: nn.Module, images: Tensor) -> Difference:
+def difference(wide: Chain, narrow: Chain, images: Tensor) -> Difference:
     """How far two networks differ in evaluation mode, on images [batch, ...] that are preprocessed as for training.
 
     Raises ValueError where there is no image.
     """
     if not len(images):
         raise ValueError("images: at least one is needed to compare two networks")
-    modes = wide.training, narrow.training
-    wide.eval()
-    narrow.eval()
-    pairs = [(wide(part), narrow(part)) for part in images.split(CHUNK)]
-    wide.train(modes[0])
-    narrow.train(modes[1])
+    with evaluation_mode(wide, narrow):
+        pairs = [(wide(part), narrow(part)) for part in in_chunks(wide, images)]
     return of_logits(*(torch.cat(logits) for logits in zip(*pairs, strict=True)))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from raydensity.losses import is_right
 from raydensity.measures.chunks import in_chunks
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.models.chain import Chain
 from raydensity.narrowing.difference import of_logits
 from raydensity.narrowing.excision import excise
@@ -43,18 +44,19 @@ def outcomes(network: Chain, images: Tensor, judged: Tensor, labels: Tensor, *, 
     Raises ValueError where the network's wiring is not known, and without images.
     """
     narrow: dict[str, Chain] = {}
-    if not any(wiring.accumulates for wiring in network.wiring()):
-        narrow["excised"] = excise(network, prunable(network, images, seed=seed))
-    narrow["refactored"] = refactor(network, images, removed=redundant(network, images, seed=seed))
-    parts = in_chunks(network, judged)
-    whole, units = _logits(network, parts), _units(network, images[:1])
-    whole_accuracy = _accuracy(whole, labels)
-    found = []
-    for way, own in narrow.items():
-        logits = _logits(own, parts)
-        apart = of_logits(whole, logits)
-        accuracies = _accuracy(logits, labels), whole_accuracy
-        found.append(Outcome(way, units, _units(own, images[:1]), apart.same_answers, *accuracies, apart.mean))
+    with evaluation_mode(network):
+        if not any(wiring.accumulates for wiring in network.wiring()):
+            narrow["excised"] = excise(network, prunable(network, images, seed=seed))
+        narrow["refactored"] = refactor(network, images, removed=redundant(network, images, seed=seed))
+        parts = in_chunks(network, judged)
+        whole, units = _logits(network, parts), _units(network, images[:1])
+        whole_accuracy = _accuracy(whole, labels)
+        found = []
+        for way, own in narrow.items():
+            logits = _logits(own, parts)
+            apart = of_logits(whole, logits)
+            accuracies = _accuracy(logits, labels), whole_accuracy
+            found.append(Outcome(way, units, _units(own, images[:1]), apart.same_answers, *accuracies, apart.mean))
     return found
 
 

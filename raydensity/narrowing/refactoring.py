@@ -6,6 +6,11 @@ normalisation; every position of a feature map is an example. A basis S of the u
 the centred A with column pivoting, the others R are regressed on it, A_R = A_S C, and the weights that see S become
 W_S + C W_R; the mean of A_R - A_S C goes into the bias, or into the running mean of the batch norm that follows.
 
+A unit that is scaled, and its outgoing weights against it, leave a network that computes the same: what is chosen does
+not depend on it. For the basis each column of A counts with the norm of its unit's outgoing weights, since units of
+equal norm would let those that hardly matter displace the others; of which units there are combinations, and by what
+coefficients, is found among columns that are divided by their own norms.
+
 Where the columns are exactly dependent the network computes the same, with two exceptions. Where a padded convolution
 follows, that mean would have to be missing in the padding, where there are no units: what goes into the bias is right
 on average over the positions, too small in the middle and too large at borders, unless the mean is 0, as it is for
@@ -90,7 +95,8 @@ def refactor(network: Chain, images: Tensor, *, removed: Mapping[str, int]) -> C
             )
         if number:
             seen = observe(narrow, wiring, images)
-            kept, gone = basis(seen, count - number)
+            outgoing = [columns(narrow.get_submodule(consumer), count).flatten(1) for consumer in wiring.consumers]
+            kept, gone = basis(seen, count - number, weights=torch.cat(outgoing, dim=1).norm(dim=1))
             for consumer, activations in seen.items():
                 _take_over(narrow, consumer, wiring.consumers[consumer], activations, kept, gone)
             keep(narrow, wiring, kept)
@@ -100,15 +106,16 @@ def refactor(network: Chain, images: Tensor, *, removed: Mapping[str, int]) -> C
 def dependent(network: Chain, images: Tensor, *, tolerance: float = 1e-5) -> dict[str, int]:
     """By layer, how many units are affine combinations of the others: what `refactor` removes with nothing lost.
 
-    They are those whose pivot in the QR decomposition is at most a share `tolerance` of the largest norm that the
-    activations of a unit have. One unit of a layer stays, even if all are constant.
+    They are those whose pivot in the QR decomposition is at most `tolerance`, the activations of each unit, not
+    centred, being divided by their norm. One unit of a layer stays, even if all are constant.
     """
     network = copy.deepcopy(network).eval()
     found: dict[str, int] = {}
     for wiring in network.wiring():
         seen = observe(network, wiring, images)
-        largest = torch.stack([activations.norms for activations in seen.values()]).square().sum(0).sqrt().max().item()
-        independent = int((np.abs(np.diag(_pivoted(seen)[0])) > tolerance * largest).sum())
+        norms = torch.stack([activations.norms for activations in seen.values()]).norm(dim=0)
+        triangle, _ = _pivoted(seen, 1 / _without_zeros(norms))
+        independent = int((np.abs(np.diag(triangle)) > tolerance).sum())
         found |= dict.fromkeys(wiring.layers, units(network, wiring) - max(independent, 1))
     return found
 
@@ -131,16 +138,27 @@ def observe(network: Chain, wiring: Wiring, images: Tensor) -> dict[str, Activat
     return seen
 
 
-def basis(seen: Mapping[str, Activations], size: int) -> tuple[Tensor, Tensor]:
-    """The `size` units on which the others depend most, and those others: sorted indices of both."""
-    order = torch.as_tensor(_pivoted(seen)[1], dtype=torch.int64)
+def basis(seen: Mapping[str, Activations], size: int, *, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The `size` units on which the others depend most, and those others: sorted indices of both.
+
+    Each unit counts by its activations times its own of the `weights` [units].
+    """
+    order = torch.as_tensor(_pivoted(seen, weights)[1], dtype=torch.int64)
     return order[:size].sort().values, order[size:].sort().values
 
 
-def _pivoted(seen: Mapping[str, Activations]) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle and order of the columns; a residual stream is judged by all places at which it is seen."""
-    stacked = torch.cat([activations.centered for activations in seen.values()])
+def _pivoted(seen: Mapping[str, Activations], factors: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle and order of the columns, each times its factor [units].
+
+    A residual stream is judged by all places at which it is seen.
+    """
+    stacked = torch.cat([activations.centered for activations in seen.values()]) * factors.double().cpu()
     return scipy.linalg.qr(stacked.numpy(), mode="r", pivoting=True)
+
+
+def _without_zeros(norms: Tensor) -> Tensor:
+    """Norms [units] to divide columns by: those that are zero everywhere stay as they are."""
+    return torch.where(norms > 0, norms, 1.0)
 
 
 @torch.no_grad()
@@ -152,8 +170,9 @@ def _take_over(
     weight = consumer.get_parameter("weight")
     # Directions among the kept units that rounding alone could make tell nothing about the others.
     rounding = torch.finfo(weight.dtype).eps
-    pieces = (activations.centered[:, part].numpy() for part in (kept, gone))
-    combination = torch.as_tensor(scipy.linalg.lstsq(*pieces, cond=rounding)[0])
+    norms = _without_zeros(activations.norms)
+    pieces = ((activations.centered / norms)[:, part].numpy() for part in (kept, gone))
+    combination = torch.as_tensor(scipy.linalg.lstsq(*pieces, cond=rounding)[0]) * norms[gone] / norms[kept, None]
     means = torch.zeros(len(activations.means), dtype=torch.float64)
     means[gone] = activations.means[gone] - activations.means[kept] @ combination
     constant = _response(consumer, means.to(weight), activations.shape)

@@ -7,12 +7,14 @@ from torch import Tensor
 
 from raydensity.measures.chunks import in_chunks
 from raydensity.measures.covariance import covariances
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.measures.prunability import order_of_removal, prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.measures.tolerances import CHANGED, UNEXPLAINED, redundant_units, threshold
 from raydensity.models.chain import Chain
 
 
+@torch.no_grad()
 def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float = CHANGED) -> dict[str, Tensor]:
     """The units that stay [units], as masks by layer for `excise`: the others can go from all layers at once.
 
@@ -27,7 +29,9 @@ def prunable(network: Chain, images: Tensor, *, seed: int = 0, tolerance: float 
     shares = [threshold(curve.removed, curve.unchanged, tolerance) for curve in curves]
     best = max(range(len(curves)), key=shares.__getitem__)
     kept = {}
-    for layer, output in network.activations(images[:1]).items():
+    with evaluation_mode(network):
+        first = network.activations(images[:1])
+    for layer, output in first.items():
         if layer in network.ablated_layers():
             units = output.shape[1]
             number = min(int(shares[best] * units), units - 1)
