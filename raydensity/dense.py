@@ -22,7 +22,7 @@ from torch import Tensor
 from raydensity import compiled_shallow
 from raydensity.losses import example_losses, in_vectors, is_regression, is_right
 
-BLOCK_NUMBERS = 2**18  # of the largest outputs of a block
+BLOCK_NUMBERS = 2**18  # of the largest inputs or outputs of a block
 WIDE = 4096  # inputs from which on products of one network at a time are as fast
 
 
@@ -40,7 +40,8 @@ def _blocks(layers: Sequence[Layer], x: Tensor) -> list[slice]:
         return [slice(rows)]
     if is_wide(x.shape[2], x.device):
         return [slice(row, row + 1) for row in range(rows)]
-    largest = x.shape[1] * max(x.shape[2], *(layer.weight.shape[1] for layer in layers))
+    inputs = 0 if x.stride(0) == 0 else x.shape[2]  # what all see is in the cache once
+    largest = x.shape[1] * max(inputs, *(layer.weight.shape[1] for layer in layers))
     count = max(1, rows // max(2, BLOCK_NUMBERS // largest))
     bounds = [rows * number // count for number in range(count + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
