@@ -111,8 +111,8 @@ def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
             continue
         wide = rows[rows.index >= 1]
         agrees = bool(wide.min() >= published.MEMORISED) if len(wide) and _speaks(line) else None
-        known = published.RANDOM_LABELS_TRAINED.get(line.curve.published)
-        beside = f"; published at 1/4×: {known}" if known and line.papers and 0.25 in rows.index else ""
+        known = line.published.get("train_accuracy", {}).get(0.25)
+        beside = f"; published at 1/4×: {known:g}" if known and 0.25 in rows.index else ""
         claims.append(Claim(paper, f"{_where(group)}, {line.name}: {_by_width(rows)} %{beside}.", agrees))
     return claims
 
