@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from analysis import analyse, draw_network
+from analysis import analyse, draw_network, reports
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="density, sparsest or frivolous.")],
+    study: Annotated[str, typer.Argument(help=f"One of {', '.join(reports())}.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; results/report/STUDY by default.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else mlflow.db in this folder by default.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -69,8 +69,8 @@ def flops(spec: NetworkSpec) -> float:
 
 
 def check(spec: NetworkSpec) -> None:
-    """ValueError, in one line, where a measure cannot be taken of networks on these data."""
-    known = data.describe(spec.dataset)
+    """ValueError, in one line, where there is no such network, or a measure cannot be taken of it on these data."""
+    known, network = data.describe(spec.dataset), _network(spec.dataset, spec.architecture)
     if "interpretability" in spec.measures and not (known.pixels and len(known.input_shape) == 3):
         raise ValueError(f"measures: interpretability is of units that see images, and {known.name} has none")
     if "export" in spec.measures and (spec.compression is None or not spec.compression.removes_units):
@@ -86,7 +86,7 @@ def check(spec: NetworkSpec) -> None:
         )
     if "narrowing" in spec.measures:
         try:
-            _network(spec.dataset, spec.architecture).wiring()
+            network.wiring()
         except ValueError as error:
             raise ValueError(f"measures: narrowing is not for {spec.architecture.name}: {error}") from None
 
@@ -150,6 +150,7 @@ def _ablated(dataset: AnyDataset, architecture: Architecture) -> list[str]:
     return _network(dataset, architecture).ablated_layers()
 
 
+@lru_cache(maxsize=64)  # of those that stand together in a grid
 def _network(dataset: AnyDataset, architecture: Architecture) -> Chain:
     return models.outline(architecture, data.describe(dataset))
 

@@ -6,7 +6,7 @@ import pytest
 from synthetic import pulled
 from synthetic_frivolous import UNITS, alexnet, mlp, network, records, residual, unit_images
 
-from analysis.frivolous import curves
+from analysis.frivolous import curves, display
 from analysis.frivolous.gain import MEASURES, WIDTHS
 from analysis.frivolous.networks import SEEDS, SETTINGS, Tolerances, measure, prepare
 from analysis.frivolous.panels import PANELS
@@ -18,9 +18,10 @@ from raydensity.spec import SGD, Adam, ImageFolder, InceptionV3, ResNet18, ResNe
 from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
-    "frivolity": "dataset scale panel curve layer width n_train n accuracy prunability redundancy non_prunability "
-    "non_redundancy accuracy_std prunability_std redundancy_std non_prunability_std non_redundancy_std "
-    "published_prunability published_redundancy published_accuracy short",
+    "frivolity": "dataset scale panel curve layer width n_train n accuracy train_accuracy prunability redundancy "
+    "non_prunability non_redundancy accuracy_std train_accuracy_std prunability_std redundancy_std "
+    "non_prunability_std non_redundancy_std published_prunability published_redundancy published_accuracy "
+    "published_train_accuracy short",
     "gain": "dataset scale panel curve measure n_ratios g g_error g_half_width published_g_min published_g_max "
     "published_g g_here published_g_here short papers",
     "networks_measured": " ".join(
@@ -381,6 +382,25 @@ def test_records_from_before_there_were_several_teachers_have_the_first():
     table = made([older, newer, other]).frivolity
     assert picked(table, panel="fig_4d")[["n", "prunability"]].to_numpy() == pytest.approx(np.array([[2, 0.3]]))
     assert picked(table, panel="other")["prunability"].tolist() == pytest.approx([0.8])
+
+
+def test_how_far_random_labels_were_learned():
+    """Specification b.8 has it of the narrowest networks."""
+    rows = [
+        network(alexnet(width, random_labels=True, seed=seed), train_accuracy=0.7 + 0.1 * seed)
+        for width in (0.25, 0.5)
+        for seed in (0, 1)
+    ]
+    tables = made(rows)
+    table = picked(tables.frivolity, panel="fig_4a").set_index("width")
+    assert table["train_accuracy"].tolist() == pytest.approx([75, 75])
+    assert table["train_accuracy_std"].tolist() == pytest.approx([50**0.5] * 2)
+    assert table["published_train_accuracy"].fillna(0).to_dict() == {0.25: 78, 0.5: 0}
+    words = "training accuracy, %"
+    shown = display.frivolity(tables, ("fig_4a", "cifar10_file_order"), MEASURES[:2])
+    assert shown[words].tolist() == ["75.0 ± 7.1 (78)", "75.0 ± 7.1"]
+    true = made([network(alexnet(1))])
+    assert words not in display.frivolity(true, ("fig_4c", "cifar10_file_order"), MEASURES[:2])
 
 
 def test_what_was_selected_and_whether_it_is_at_the_edge():

@@ -11,14 +11,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from mlflow import MlflowClient
 from synthetic import grid, network, new_store, records, write_sweep
+from typer.testing import CliRunner
 
-from analysis import analyse
+from analysis import analyse, reports
+from analysis.__main__ import main
 from analysis.runs import pull
 from raydensity import mlflow_store, tracking
 from raydensity.command import tracking_uri
 from raydensity.record import SCHEMA
+
+
+def test_the_commands_help_names_every_study_that_has_an_analysis():
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(main)
+    words = CliRunner().invoke(app, ["--help"]).output.replace(",", " ").replace(".", " ").split()
+    assert {"density", "frivolous", "odf2nna", "sparsest"} <= set(reports()) <= set(words)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from networks import ARCHITECTURES, network
 from raydensity import data, measuring_costs, models, placement
 from raydensity.measures.covariance import covariances
 from raydensity.measures.prunability import prunability
-from raydensity.spec import MLP, Spiral
+from raydensity.spec import MLP, ImageFolder, InceptionV3, Spiral
 
 
 def measured(spec, *measures):
@@ -66,6 +66,15 @@ def test_more_images_than_there_are_and_too_few_are_refused():
             measuring_costs.check(spec.model_copy(update={"measured_images": count}))
     for count in (0, 2, 359):
         measuring_costs.check(spec.model_copy(update={"measured_images": count}))
+
+
+def test_a_layer_without_units_is_what_is_wrong_and_not_the_measures():
+    spec = measured(network(MLP(width=0.001)), "narrowing")
+    with pytest.raises(ValueError, match=r"^width 0\.001 leaves layer fc1 of mlp empty"):
+        measuring_costs.check(spec)
+    wide = spec.model_copy(update={"dataset": ImageFolder(), "architecture": InceptionV3(width=1)})
+    with pytest.raises(ValueError, match=r"^measures: narrowing is not for inception_v3: units cannot be removed"):
+        measuring_costs.check(wide)
 
 
 def test_measures_count_in_what_a_network_needs():

@@ -114,8 +114,8 @@ def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
         all_wide = {width for width in line.curve.widths if width >= 1} <= set(wide.index)
         fits = bool(wide.min() >= published.MEMORISED)
         agrees = fits if _speaks(line) and len(wide) and (all_wide or not fits) else None
-        known = published.RANDOM_LABELS_TRAINED.get(line.curve.published)
-        beside = f"; published at 1/4×: {known}" if known and line.papers and 0.25 in rows.index else ""
+        known = line.published.get("train_accuracy", {}).get(0.25)
+        beside = f"; published at 1/4×: {known:g}" if known and 0.25 in rows.index else ""
         claims.append(Claim(paper, f"{_where(group)}, {line.name}: {_by_width(rows)} %{beside}.", agrees))
     return claims
 

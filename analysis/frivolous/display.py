@@ -43,7 +43,7 @@ def trained(networks: Networks) -> pd.DataFrame:
 
 
 def frivolity(tables: Tables, group: Group, measures: tuple[str, ...]) -> pd.DataFrame:
-    """Measures by curve and width, the published curve in brackets."""
+    """Measures by curve and width, the published curve in brackets; of random labels how far they were learned."""
     rows = of_group(tables.frivolity, group)
     shown = {
         "curve": rows["curve"],
@@ -51,6 +51,8 @@ def frivolity(tables: Tables, group: Group, measures: tuple[str, ...]) -> pd.Dat
         "n": rows["n"],
         "accuracy, %": _pairs(rows, "accuracy", 1),
     }
+    if any(line.networks["random_labels"].any() for line in tables.of(group)):
+        shown["training accuracy, %"] = _pairs(rows, "train_accuracy", 1)
     shown |= {WORDS[measure]: _pairs(rows, measure, DIGITS) for measure in measures}
     if rows["short"].any():
         shown["too short"] = ["yes" if short else "" for short in rows["short"]]

@@ -134,17 +134,21 @@ CORRELATION: dict[str, dict[float, float]] = {
     "alexnet_he": {0.25: 0.095, 1: 0.525, 4: 0.72},
 }
 # Accuracy on the training set with random labels, percent, at 1/4x (figure); from 1x up it is 99 at least (S004).
-RANDOM_LABELS_TRAINED = {"alexnet_random_labels": 78, "resnet56_random_labels": 67}
+TRAIN_ACCURACY: dict[str, tuple[float, ...]] = {"alexnet_random_labels": (78,), "resnet56_random_labels": (67,)}
 MEMORISED = 99.0
 
 
 @cache
 def curves() -> pd.DataFrame:
-    """Digitised curves: published (its name), width, and published_ prunability, redundancy, accuracy. One for all."""
+    """Digitised curves: published (its name), width, and published_ prunability, redundancy, accuracy, train_accuracy.
+
+    One frame for all callers.
+    """
     named: dict[str, Mapping[str, tuple[float, ...] | float]] = {
         "prunability": PRUNABILITY,
         "redundancy": REDUNDANCY,
         "accuracy": ACCURACY,
+        "train_accuracy": TRAIN_ACCURACY,
     }
     columns = {f"published_{measure}": _by_width(table) for measure, table in named.items()}
     frame = pd.DataFrame(columns).rename_axis(["published", "width"])

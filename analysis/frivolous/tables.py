@@ -21,12 +21,12 @@ MAIN = ("fig_3ab", "fig_4a", "fig_4b", "fig_4c", "fig_4d", "other")
 CHANGED = (0.1, 0.2, 0.3, 0.4, 0.5)  # the paper tried up to 0.5 and 0.15
 TWO_ANSWERS = ("teacher",)  # data sets of which half of all answers are alike by chance
 UNEXPLAINED = (0.05, 0.1, 0.15)
-POINTS = ["accuracy", *MEASURES]
+POINTS = ["accuracy", "train_accuracy", *MEASURES]
 TABLES = (
     *("frivolity", "gain", "choices", "networks_measured", "ablation", "correlation"),
     *("narrowing", "interpretability", "tolerances"),
 )
-BESIDE = ["published_prunability", "published_redundancy", "published_accuracy"]
+BESIDE = [f"published_{name}" for name in ("prunability", "redundancy", "accuracy", "train_accuracy")]
 
 
 class Tables:
@@ -223,7 +223,7 @@ class Tables:
 
 def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
     """A line by width; of a panel by layer as many lines: curve, layer, width, n_train, n, means and deviations."""
-    columns = ["width", "accuracy", "n_train"]
+    columns = ["width", "accuracy", "train_accuracy", "n_train"]
     rows = layers[layers["row"].isin(line.networks.index)].merge(
         line.networks[columns], left_on="row", right_index=True
     )
@@ -236,6 +236,7 @@ def points(line: Line, layers: pd.DataFrame) -> pd.DataFrame:
             pooled = np.concatenate(list(part["redundancy"]))
             values = {
                 "accuracy": part["accuracy"].to_numpy(),
+                "train_accuracy": part["train_accuracy"].to_numpy(),
                 "prunability": part["prunability"].to_numpy(),
                 "redundancy": pooled,
                 "non_prunability": part["non_prunability"].to_numpy(),
