@@ -17,6 +17,7 @@ from raydensity.measures import covariance, prunability
 from raydensity.models.chain import Chain
 from raydensity.models.layers import UnsharedConv2d
 from raydensity.models.positions import ran
+from raydensity.narrowing.refactoring import ROWS_OF_UNITS, rows_at_a_time
 from raydensity.spec import AnyDataset, Architecture, NetworkSpec
 
 COVARIANCE = {"redundancy", "correlation"}
@@ -24,6 +25,8 @@ OF_CLASSES = {"activations", "correctness", "prunability", "prunability_by_posit
 WAYS = {"prunability": False, "prunability_by_position": True}  # whether positions of feature maps are units
 EIGENVALUE_FLOPS = 3  # for each unit to the third: rough
 NARROWING_NUMBERS = 2**28  # of the images that narrow networks are made and judged by, at most: 1 GiB each
+REGRESSION_FLOPS = 10  # for each unit to the third, pivoting and least squares: rough
+DECOMPOSED = 4  # copies of the examples that are decomposed, in float64, that are there at once
 SQUARES = 4  # matrices of the largest layer, in float64, that are there while covariances are merged and taken apart
 
 
@@ -59,7 +62,7 @@ def flops(spec: NetworkSpec) -> float:
         chosen = spec.model_copy(update={"measures": ("prunability", "redundancy"), "measured_images": 0})
         total += flops(chosen) * known.judged_size / max(known.test_size, known.judged_size)
         total += 3 * _there(known) * whole
-        total += sum(4 * known.judged_size * step.positions * step.units**2 for step in steps[:-1])
+        total += refactoring_flops(spec.dataset, spec.architecture, known.judged_size)
     if "interpretability" in spec.measures:
         ascent, up_to = Ascent(), 0.0
         for step in steps[:-1]:
@@ -96,11 +99,12 @@ def bytes_needed(spec: NetworkSpec) -> float:
     known = data.describe(spec.dataset)
     images = measured_images(spec, known)
     hidden = layers(spec.dataset, spec.architecture)[:-1]
-    measures, of_images = set(spec.measures), 0
+    measures, of_images, of_regressions = set(spec.measures), 0, 0.0
     if "narrowing" in measures:
         measures |= {"prunability", "redundancy"}
         pixels = math.prod(known.input_shape)
         of_images = sum(4 * min(NARROWING_NUMBERS, count * pixels) for count in (known.judged_size, known.test_size))
+        of_regressions = refactoring_bytes(spec.dataset, spec.architecture, known.judged_size)
     of_ablations = of_covariances = 0
     for by_position in (own for way, own in WAYS.items() if way in measures):
         masked = sum(step.units * (step.positions if by_position else 1) for step in hidden)
@@ -110,7 +114,39 @@ def bytes_needed(spec: NetworkSpec) -> float:
             _, repeats = _examples(images, step)
             of_covariances += repeats * (8 * step.units**2 + 2 * 4 * covariance.BLOCK * step.units)
         of_covariances += SQUARES * 8 * max(step.units for step in hidden) ** 2
-    return of_ablations + of_covariances + of_images
+    return of_ablations + of_covariances + of_images + of_regressions
+
+
+def refactoring_flops(dataset: AnyDataset, architecture: Architecture, images: int) -> float:
+    """Arithmetic of refactoring a network by so many images: for each wiring a pass, and regressions at its consumers.
+
+    At most: what is pooled before it is seen has fewer positions.
+    """
+    total = 0.0
+    whole = sum(step.flops for step in layers(dataset, architecture))
+    for step, consumers in _wirings(dataset, architecture):
+        decomposed = 2 * (1 + 1 / ROWS_OF_UNITS) * images * step.positions * step.units**2
+        total += images * whole + consumers * (decomposed + REGRESSION_FLOPS * step.units**3)
+    return total
+
+
+def refactoring_bytes(dataset: AnyDataset, architecture: Architecture, images: int) -> float:
+    """Memory that this takes, at the wiring that takes most: of each consumer a triangle, and what waits."""
+    most = 0.0
+    for step, consumers in _wirings(dataset, architecture):
+        rows = min(rows_at_a_time(step.units), images * step.positions)
+        held = consumers * (8 * step.units**2 + 4 * rows * step.units)
+        most = max(most, held + DECOMPOSED * 8 * (rows + step.units) * step.units)
+    return most
+
+
+def _wirings(dataset: AnyDataset, architecture: Architecture) -> list[tuple[Layer, int]]:
+    """Of each wiring the layer with most positions, and how many consumers see its units."""
+    steps = {step.name: step for step in layers(dataset, architecture)}
+    return [
+        (max((steps[layer] for layer in wiring.layers), key=lambda step: step.positions), len(wiring.consumers))
+        for wiring in _network(dataset, architecture).wiring()
+    ]
 
 
 def measured_images(spec: NetworkSpec, known: Description) -> int:

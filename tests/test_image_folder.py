@@ -59,7 +59,7 @@ def test_a_folder_is_found_to_be_what_it_holds(root: Path, tmp_path: Path) -> No
         examine("small", size=14, root=root)
 
 
-def test_all_images_are_there_once_in_an_order_drawn_once(root: Path) -> None:
+def test_all_images_are_there_once_in_orders_drawn_once(root: Path) -> None:
     data.check(OPTIONS, root)
     dataset = data.load(OPTIONS, data_root=root)
     assert dataset.description == data.describe(OPTIONS)
@@ -70,8 +70,10 @@ def test_all_images_are_there_once_in_an_order_drawn_once(root: Path) -> None:
     assert sorted(numbers) == list(range(12))
     assert numbers != sorted(numbers)
     assert dataset.train_labels.tolist() == [number // 4 for number in numbers]
-    assert (dataset.test_images[:, 0, 7, 7] // 10).tolist() == list(range(12, 18))
-    assert dataset.test_labels.tolist() == [0, 0, 1, 1, 2, 2]
+    tested = (dataset.test_images[:, 0, 7, 7] // 10).tolist()
+    assert sorted(tested) == list(range(12, 18))
+    assert tested != sorted(tested)
+    assert dataset.test_labels.tolist() == [(number - 12) // 2 for number in tested]
     for seed in (0, 1):
         training, validation = data.split(dataset, seed)
         assert training.tolist() == list(range(8))
@@ -146,6 +148,13 @@ def test_an_image_that_cannot_be_decoded_is_named(root: Path) -> None:
         with pytest.raises(ValueError, match=r"bee/05\.png cannot be read: ") as caught:
             data.load(OPTIONS, data_root=root)
         assert "\n" not in str(caught.value)
+
+
+def test_an_image_that_is_too_large_to_be_decoded_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # images of more than twice as many are refused
+    with pytest.raises(ValueError, match=r"train/\w+/\d+\.png cannot be read: Image size ") as caught:
+        data.load(OPTIONS, data_root=root)
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_is_decoded_that_does_not_fit_into_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

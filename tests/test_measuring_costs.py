@@ -5,10 +5,12 @@ from collections import Counter
 import pytest
 import torch
 from networks import ARCHITECTURES, network
+from random_networks import images
 
 from raydensity import data, measuring_costs, models, placement
 from raydensity.measures.covariance import covariances
 from raydensity.measures.prunability import prunability
+from raydensity.narrowing import refactor
 from raydensity.spec import MLP, ImageFolder, InceptionV3, Spiral
 
 
@@ -57,6 +59,30 @@ def test_covariances_need_what_they_hold():
     held = sum(8 * own.scatter.numel() + 4 * sum(map(torch.numel, own._waiting)) for [own] in found.values())
     planned = measuring_costs.bytes_needed(measured(spec, "redundancy"))
     assert held < planned < 4 * held
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv2", "alexnet", "resnet56"])
+def test_refactoring_takes_what_its_passes_and_decompositions_do(name, monkeypatch):
+    architecture = ARCHITECTURES[name].model_copy(update={"width": 0.125})
+    model = models.build(architecture, input_shape=(1, 8, 8), classes=10).eval()
+    whole = sum(step.flops for step in measuring_costs.layers("digits", architecture))
+    seen, counted, held = images(300, shape=(1, 8, 8)).float(), 0, 0
+    decompose = torch.linalg.qr
+
+    def counting(matrix, mode):
+        nonlocal counted, held
+        rows, columns = matrix.shape
+        counted += 2 * rows * columns**2
+        held = max(held, 8 * matrix.numel())
+        return decompose(matrix, mode=mode)
+
+    monkeypatch.setattr(torch.linalg, "qr", counting)
+    removed = {layer: 1 for wiring in model.wiring() for layer in wiring.layers}
+    refactor(model, seen, removed=removed)
+    counted += len(model.wiring()) * len(seen) * whole
+    # Each layer is seen with those before it already narrow, and pooled.
+    assert 0.8 * counted < measuring_costs.refactoring_flops("digits", architecture, len(seen)) < 5 * counted
+    assert held < measuring_costs.refactoring_bytes("digits", architecture, len(seen)) < 20 * held
 
 
 def test_more_images_than_there_are_and_too_few_are_refused():

@@ -8,7 +8,7 @@ from raydensity.measures.chunks import MEASURE_NUMBERS
 from raydensity.models.mlp import DenseNetwork
 from raydensity.narrowing import dependent, difference, refactor
 from raydensity.narrowing.excision import units
-from raydensity.narrowing.refactoring import Activations
+from raydensity.narrowing.refactoring import ROWS, Activations
 
 
 def equal(actual, expected):
@@ -172,7 +172,24 @@ def test_normalisation_across_neighbours_loses_those_that_go(loudness, least, mo
     assert least * spread <= difference(network, all_of_it, x).mean < most * spread
 
 
-def test_activations_have_the_means_and_products_of_their_rows_however_these_come():
+def test_few_rows_at_a_time_are_decomposed_together(monkeypatch):
+    """The triangle of wide layers costs more than the few rows that come of an image."""
+    decompose, sizes = torch.linalg.qr, []
+    monkeypatch.setattr(torch.linalg, "qr", lambda a, mode: sizes.append(len(a)) or decompose(a, mode=mode))
+    few, wide = Activations(4), Activations(600)
+    for part in images(2 * ROWS + 10, shape=(4,)).split(5):
+        few.add(part)
+    for part in images(2405, shape=(600,)).split(100):
+        wide.add(part)
+    assert len(few.means) == 4
+    assert len(wide.norms) == 600
+    # What waits is in whole parts, and comes on top of the triangle; what is left is decomposed where it is asked for.
+    assert sizes == [ROWS + 2, 5 + ROWS + 2, 2400, 5 + 6, 601 + 5]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 7, ROWS])
+def test_activations_have_the_means_and_products_of_their_rows_however_these_come(rows_at_once, monkeypatch):
+    monkeypatch.setattr("raydensity.narrowing.refactoring.ROWS", rows_at_once)
     rows = images(50, shape=(4,)) * torch.tensor([1, 2, 3, 0]) + 5
     whole, parts = Activations(4), Activations(4)
     whole.add(rows)

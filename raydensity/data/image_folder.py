@@ -2,8 +2,9 @@
 
     imagenet = image_folder.examine("imagenet", size=224, root=root)   # an ImageFolder, which specs name
 
-They are decoded once, into pixels of one size. Folders sort them by class: so the training file is in an order that is
-drawn once, for all seeds, and its last images are held out.
+They are decoded once, into pixels of one size. Folders sort them by class: so both files are in orders that are drawn
+once, for all seeds. The last images of the training file are held out, and measures may look at the first of the test
+file alone.
 """
 
 from __future__ import annotations
@@ -91,8 +92,13 @@ def _part(folder: Path) -> Part:
 def read(options: ImageFolder, root: Path) -> Arrays:
     """All photographs, decoded by all cores. Raises ValueError naming the first that cannot be read."""
     train, test = files(options, root)
-    order = torch.randperm(len(train), generator=generator(0, "image_folder", "order"))
-    return Arrays(*_decoded([train[index] for index in order.tolist()], options.size), *_decoded(test, options.size))
+    train, test = _permuted(train, "order"), _permuted(test, "test order")
+    return Arrays(*_decoded(train, options.size), *_decoded(test, options.size))
+
+
+def _permuted(files: list[tuple[str, int]], purpose: str) -> list[tuple[str, int]]:
+    order = torch.randperm(len(files), generator=generator(0, "image_folder", purpose))
+    return [files[index] for index in order.tolist()]
 
 
 def _decoded(chosen: list[tuple[str, int]], size: int) -> tuple[Tensor, Tensor]:
@@ -118,7 +124,7 @@ def photograph(path: str, size: int) -> Tensor:
     try:
         with Image.open(path) as opened:
             whole = functional.resize(opened.convert("RGB"), round(size * ENLARGED))
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     return functional.pil_to_tensor(functional.center_crop(whole, [size, size]))
 

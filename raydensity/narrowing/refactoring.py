@@ -32,33 +32,49 @@ from raydensity.measures.chunks import in_chunks
 from raydensity.models.chain import Chain, Wiring
 from raydensity.narrowing.excision import by_wiring, columns, keep, units
 
-ROWS = 2**15  # examples at a time
+ROWS = 2**11  # examples that are decomposed at a time, at least
+ROWS_OF_UNITS = 4  # and as many for each unit: the triangle before them, with a row for each, is decomposed again
 
 
 class Activations:
     """All that regressions among the columns of a matrix [examples, units] need, while its rows go by.
 
     Kept is the triangle of its QR decomposition with a column of ones before it, in float64: no more than
-    [units + 1, units + 1] numbers, whatever the number of examples, and as exact as the matrix itself. `shape` is that
-    in which a module sees the units of one image, such as [units * positions] or [units, height, width].
+    [units + 1, units + 1] numbers, and fewer than `at_a_time` examples that wait for others, however many there are,
+    and as exact as the matrix itself. `shape` is that in which a module sees the units of one image, such as
+    [units * positions] or [units, height, width].
     """
 
     def __init__(self, count: int) -> None:
-        self._triangle = torch.zeros(0, count + 1, dtype=torch.float64)
+        self.units, self.at_a_time = count, rows_at_a_time(count)
+        self._decomposed = torch.zeros(0, count + 1, dtype=torch.float64)
+        self._waiting: list[Tensor] = []
         self.shape: tuple[int, ...] = ()
 
     def see(self, x: Tensor) -> None:
         """What a module sees of further images, [batch, *shape]: every position is an example."""
         self.shape = tuple(x.shape[1:])
-        units = self._triangle.shape[1] - 1
-        self.add(x.reshape(len(x), units, -1).mT.flatten(0, 1))
+        self.add(x.reshape(len(x), self.units, -1).mT.flatten(0, 1))
 
     def add(self, rows: Tensor) -> None:
         """Further examples [examples, units]."""
-        for part in rows.split(ROWS):
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= self.at_a_time:
+            self._decompose()
+
+    def _decompose(self) -> None:
+        waiting = torch.cat(self._waiting)
+        self._waiting = []
+        for part in waiting.tensor_split(max(len(waiting) // self.at_a_time, 1)):
             own = part.double().cpu()
             below = torch.cat([own.new_ones(len(own), 1), own], dim=1)
-            self._triangle = torch.linalg.qr(torch.cat([self._triangle, below]), mode="r").R
+            self._decomposed = torch.linalg.qr(torch.cat([self._decomposed, below]), mode="r").R
+
+    @property
+    def _triangle(self) -> Tensor:
+        if self._waiting:
+            self._decompose()
+        return self._decomposed
 
     @property
     def means(self) -> Tensor:
@@ -74,6 +90,11 @@ class Activations:
     def centered(self) -> Tensor:
         """A matrix [at most units, units] with the same products of columns as the centred activations have."""
         return self._triangle[1:, 1:]
+
+
+def rows_at_a_time(units: int) -> int:
+    """How many examples of so many units are decomposed at a time."""
+    return max(ROWS, ROWS_OF_UNITS * units)
 
 
 def refactor(network: Chain, images: Tensor, *, removed: Mapping[str, int]) -> Chain:
