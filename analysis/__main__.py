@@ -11,7 +11,7 @@ from analysis import analyse, draw_network
 
 
 def main(
-    study: Annotated[str, typer.Argument(help="density, sparsest or frivolous.")],
+    study: Annotated[str, typer.Argument(help="density, sparsest, frivolous or odf2nna.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write to; results/report/STUDY by default.")] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else mlflow.db in this folder by default.")
