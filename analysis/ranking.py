@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
+
+from analysis.statistics import holm
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def against(scores: pd.DataFrame, one: str) -> pd.DataFrame:
         p = 2 * float(stats.norm.sf(abs(apart) / error))
         rows.append({"method": other, "difference": apart, "better_on": better, "p": p})
     table = pd.DataFrame(rows, columns=["method", "difference", "better_on", "p"])
-    table["p_holm"] = multipletests(table["p"], method="holm")[1] if len(table) else []
+    table["p_holm"] = holm(table["p"])
     return table
 
 

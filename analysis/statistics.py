@@ -1,4 +1,4 @@
-"""Analysis of variance, t-tests and the null hypothesis of the density paper."""
+"""Analysis of variance, t-tests, intervals of confidence and the null hypothesis of the density paper."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import stats
+
+Numbers = TypeVar("Numbers", float, pd.Series)
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,42 @@ def unpaired_t_test(one: pd.Series, other: pd.Series) -> float:
         return float("nan")
     test = stats.ttest_ind_from_stats(one.mean(), one.std(), len(one), other.mean(), other.std(), len(other))
     return float(test.pvalue)
+
+
+def paired_t_test(differences: pd.Series, *, test_to_training: float = 0.0) -> float:
+    """Two-tailed p of Student's t-test that the mean of paired differences is 0.
+
+    Where every pair draws its training and test rows anew from the same data, pairs share rows, and the plain test is
+    too sure. With `test_to_training` test rows for each training row the variance of the mean is then taken to be
+    1/n + test_to_training times that of the differences, not 1/n times: the corrected resampled t-test (Nadeau and
+    Bengio 2003, "Inference for the Generalization Error"). With 0, where all pairs have the same test rows, it is the
+    plain test, which speaks of these rows.
+
+    NaN for fewer than two pairs, and where all differ by the same, to rounding.
+    """
+    n, deviation = len(differences), differences.std()
+    if n < 2 or not deviation > EXACT * differences.abs().max():
+        return float("nan")
+    error = deviation * np.sqrt(1 / n + test_to_training)
+    return float(2 * stats.t.sf(abs(differences.mean()) / error, n - 1))
+
+
+def half_width(deviation: Numbers, n: Numbers, *, test_to_training: Any = 0.0, confidence: float = 0.95) -> Numbers:
+    """Half of the interval of confidence of a mean of n values with that standard deviation, by Student's t.
+
+    `test_to_training` as in `paired_t_test`, whose p it agrees with. NaN below two values.
+    """
+    known = np.where(np.asarray(n) > 1, n, np.nan)
+    t = stats.t.ppf((1 + confidence) / 2, known - 1)
+    return deviation * np.sqrt(1 / n + test_to_training) * t
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """The p of several tests, corrected for their number (Holm 1979): the smallest times as many as there are, the next
+    times one less, and so on, at most 1, and none smaller than one before it. NaN stays, and does not count."""
+    ordered = p.dropna().sort_values(kind="stable")
+    corrected = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+    return corrected.reindex(p.index).astype(float)
 
 
 def overlapping_share(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -1,74 +1,15 @@
-"""The analysis of ODF2NNA: what is compared with what, by literal small sweeps, and the page of real networks."""
+"""The analysis of ODF2NNA: what is compared with what, by literal small sweeps."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
+from synthetic_odf2nna import BEFORE, FIXED, TOTAL, of, row, smaller, tables_of, trained_on
 
-from analysis.odf2nna import claims, display
-from analysis.odf2nna.methods import LOOKS, OURS
-from analysis.odf2nna.networks import PAPERS, prepare
-from analysis.odf2nna.report import COLUMNS, report
-from analysis.odf2nna.tables import Tables
-from analysis.odf2nna.without_loss import ANY
-from analysis.runs import Runs
-from raydensity.experiment import run_cohort
-from raydensity.grid import configure, expand
-from raydensity.ledger import Ledger
-from raydensity.record import SCHEMA
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES
-from sweeps.odf2nna import STUDY
-
-BEFORE = 1000  # parameters of every original
-
-
-def row(dataset="iris", repeat=0, **own) -> dict:
-    """A record's row; `validation` and `test` are its scores."""
-    task = own.pop("task", "classification")
-    found = dict.fromkeys(SCHEMA.names)
-    found |= {
-        "network_id": f"{len(str(own))}{hash((dataset, repeat, str(own))):x}",
-        **{"dataset": dataset, "task": task, "hidden": "9-9", "learning_rate": 1e-3, "batch_size": 16},
-        **{
-            "initializer": "he_uniform",
-            "precision": "fp32",
-            "max_epochs": 100,
-            "status": "finished",
-            "converged": True,
-        },
-        **{"init_seed": repeat, "data_seed": repeat, "parameters": BEFORE, "git_commit": "", "git_dirty": False},
-        **{"compression": "", "sparsity": "", "criterion": "", "level": 0.0, "compensation": "", "refinement": 0.0},
-        **{"scored_on": "", "nonzeros_asked": 0},
-    }
-    for part in ("validation", "test"):
-        score = own.pop(part, 0.9)
-        for prefix, value in (("", score), ("removed_", own.pop(f"removed_{part}", score))):
-            regression = task == "regression"
-            found[f"{prefix}{part}_loss"] = value if regression else 1 - value
-            found[f"{prefix}{part}_accuracy"] = None if regression else value
-    return found | own
-
-
-def smaller(method=OURS, level=0.5, left=400, **own) -> dict:
-    rule = {"compression": method, "criterion": "share", "level": level, "compensation": "mean", "refinement": PAPERS}
-    return row(**{**rule, "scored_on": "validation", "parameters_after": left, "units_left": [4, 4], **own})
-
-
-def tables_of(rows: list[dict]) -> Tables:
-    frame = pa.Table.from_pylist(rows, schema=SCHEMA).to_pandas()
-    return Tables(prepare(Runs("odf2nna", "quick", "s" * 20, "2026-11-22T00:00:00", len(rows), frame)))
-
-
-def of(table: pd.DataFrame, **where) -> pd.Series:
-    for column, value in where.items():
-        table = table[table[column].eq(value)]
-    [found] = table.to_dict("records")
-    return pd.Series(found)
+from analysis.odf2nna import display
+from analysis.odf2nna.methods import OURS
+from analysis.odf2nna.networks import PAPERS
+from analysis.odf2nna.without_loss import ANY, STRICT
 
 
 def test_the_smallest_network_without_loss_is_chosen_by_validation_and_told_by_test() -> None:
@@ -80,7 +21,7 @@ def test_the_smallest_network_without_loss_is_chosen_by_validation_and_told_by_t
             smaller(level=0.7, left=200, validation=0.89, test=0.99),
         ]
     )
-    found = of(tables.compression, method=OURS)
+    found = of(tables.without_loss(STRICT), method=OURS)
     assert (found["parameters_before"], found["parameters_after"], found["compression"]) == (BEFORE, 400, 60)
     assert (found["score_before"], found["score_after"]) == pytest.approx((80, 70))
     assert (found["n"], found["n_found"], found["gain"]) == (1, 1, pytest.approx(-10))
@@ -94,9 +35,43 @@ def test_of_a_regression_the_smaller_error_is_better() -> None:
             smaller(task="regression", level=0.5, left=400, validation=0.51, test=0.10),
         ]
     )
-    found = of(tables.compression, method=OURS)
+    found = of(tables.without_loss(STRICT), method=OURS)
     assert (found["parameters_after"], found["score_before"], found["score_after"]) == (700, 0.40, 0.30)
     assert found["gain"] == pytest.approx(25)  # percent of the error
+
+
+def test_a_tolerance_stands_beside_the_strict_reading() -> None:
+    """A point of accuracy, or a percent of the squared error, on validation rows."""
+    rows = [
+        row(validation=0.91, test=0.8),
+        smaller(level=0.3, left=700, validation=0.91, test=0.8),
+        smaller(level=0.5, left=400, validation=0.90, test=0.7),
+        smaller(level=0.7, left=200, validation=0.899, test=0.9),
+    ]
+    known = {"dataset": "diabetes", "task": "regression"}
+    rows += [
+        row(validation=0.500, test=0.4, **known),
+        smaller(level=0.3, left=600, validation=0.500, test=0.4, **known),
+        smaller(level=0.5, left=300, validation=0.505, test=0.5, **known),
+        smaller(level=0.7, left=100, validation=0.506, test=0.5, **known),
+    ]
+    table = tables_of(rows).named()["compression"]
+    left = {
+        (dataset, allowed): own for dataset, allowed, own in table[["dataset", "tolerance", "parameters_after"]].values
+    }
+    assert left == {("iris", 0): 700, ("iris", 1): 400, ("diabetes", 0): 600, ("diabetes", 1): 300}
+    assert table["score_after"].tolist() == pytest.approx([80, 70, 0.4, 0.5])
+    columns = ["dataset", "scale", "task", "method", "n", "parameters_before", "parameters_after", "compression"]
+    assert list(table)[:12] == [*columns, "score_before", "score_after", "score_scratch", "tolerance"]
+
+
+def test_what_loses_nothing_is_no_compression() -> None:
+    """An epsilon may be too small for any unit; the network is then the original, trained on."""
+    tables = tables_of([row(), smaller(criterion="absolute", level=0.01, left=BEFORE, units_left=[9, 9])])
+    found = of(tables.without_loss(STRICT), method=f"{OURS}, absolute")
+    assert (found["n_found"], found["compression"]) == (0, 0)
+    assert tables.refined_against.empty
+    assert of(tables.epsilon, criterion="absolute")["compression"] == 0
 
 
 def test_where_nothing_is_without_loss_the_original_counts() -> None:
@@ -107,7 +82,7 @@ def test_where_nothing_is_without_loss_the_original_counts() -> None:
             smaller(repeat=1, validation=0.1, test=0.9),
         ]
     )
-    found = of(tables.compression, method=OURS)
+    found = of(tables.without_loss(STRICT), method=OURS)
     assert (found["n"], found["n_found"], found["parameters_after"], found["compression"]) == (2, 1, 700, 30)
     assert found["score_after"] == pytest.approx(80)
 
@@ -138,29 +113,78 @@ def test_what_stays_the_original_is_so_from_scratch_too() -> None:
             *(row(repeat=each, sparsity="units", units_left=[4, 4], test=0.6, parameters_after=400) for each in (0, 1)),
         ]
     )
-    found = of(tables.compression, method=OURS)
+    found = of(tables.without_loss(STRICT), method=OURS)
     assert (found["score_after"], found["score_scratch"]) == pytest.approx((75, 70))
 
 
-def test_networks_without_single_weights_have_no_scratch() -> None:
-    """They may have all units of a dense network that is much larger."""
-    tables = tables_of(
-        [
-            row(),
-            smaller("magnitude_global", compensation="none", units_left=[9, 9]),
-            row(sparsity="units", units_left=[9, 9], test=0.6, parameters_after=900),
+def test_networks_without_single_weights_are_compared_with_random_masks() -> None:
+    """Of as many weights; they may have all units of a dense network that is much larger."""
+    rows = [
+        row(),
+        smaller(weights_in_mask=300),
+        smaller("magnitude_global", compensation="none", units_left=[9, 9], weights_in_mask=300),
+        row(sparsity="snip", nonzeros_asked=300, weights_in_mask=299, parameters_after=310),
+        row(sparsity="units", units_left=[9, 9], test=0.6, parameters_after=900),
+        row(sparsity="units", units_left=[4, 4], test=0.65, parameters_after=400),
+    ]
+    random = [
+        row(sparsity="random", nonzeros_asked=weights, units_left=[9, 9], test=test, parameters_after=310)
+        for weights, test in ((300, 0.7), (200, 0.5))
+    ]
+    for controls, score in (([], np.nan), (random, 70)):
+        tables = tables_of([*rows, *controls])
+        own = tables.curves.set_index("method")["score_scratch"]
+        assert own.to_dict() == pytest.approx({OURS: 65, "magnitude_global": score, "snip": score}, nan_ok=True)
+        assert set(tables.compression["method"]) == set(own.index)
+
+
+def test_originals_that_train_on_are_no_compression_but_a_comparison() -> None:
+    rows = []
+    for repeat in (0, 1):
+        rows += [
+            row(repeat=repeat, test=0.5),
+            smaller(repeat=repeat, test=0.7 + 0.1 * repeat),
+            smaller(repeat=repeat, test=0.9, refinement=0.3),
+            trained_on(repeat=repeat, test=0.6),
+            trained_on(repeat=repeat, test=0.1, refinement=0.3),
         ]
-    )
-    assert np.isnan(of(tables.curves, method="magnitude_global")["score_scratch"])
+    tables = tables_of(rows)
+    assert set(tables.curves["level"]) == set(tables.epsilon["level"]) == {0.5}
+    found = tables.refined_against[tables.refined_against["level"].eq(0.5)].set_index("against")
+    assert found["gain"].to_dict() == pytest.approx({"original": 25, "trained_on": 15})
+    assert of(tables.without_loss(STRICT), method=OURS)["compression"] == pytest.approx(60)
+    assert len(tables.networks.trained_on) == 4
+    older = tables_of([each for each in rows if each["level"] or not each["compression"]])
+    assert set(older.refined_against["against"]) == {"original"}
+
+
+def test_of_several_lengths_from_scratch_the_one_as_long_in_all_counts() -> None:
+    same = {"sparsity": "units", "units_left": [4, 4], "parameters_after": 400}
+    lengths = {130: 0.1, TOTAL: 0.6, 105: 0.2}
+    tables = tables_of([row(), smaller(), *(row(test=test, epochs=epochs, **same) for epochs, test in lengths.items())])
+    assert of(tables.curves, method=OURS)["score_scratch"] == pytest.approx(60)
+
+
+def test_originals_that_cannot_be_told_apart_are_refused() -> None:
+    with pytest.raises(ValueError, match="a repeat of iris has several originals, which differ in max_epochs, 50, 100"):
+        tables_of([row(), row(max_epochs=50), smaller()])
+
+
+def test_a_mean_from_scratch_is_of_all_repeats() -> None:
+    """Else it would be compared with that of others."""
+    rows = [each for repeat in (0, 1) for each in (row(repeat=repeat), smaller(repeat=repeat))]
+    one = row(sparsity="units", units_left=[4, 4], parameters_after=400)
+    assert np.isnan(of(tables_of([*rows, one]).curves, method=OURS)["score_scratch"])
+    assert of(tables_of([*rows, one]).refined_against, against="scratch", level=0.5)["n"] == 1
 
 
 def test_another_refinement_and_other_rows_to_score_by() -> None:
     """Settings of the sweep: what there is counts as usual, and side by side it is told apart."""
     tables = tables_of([row(), smaller(refinement=0.3, scored_on="training"), row(sparsity="snip", nonzeros_asked=0)])
     assert tables.networks.refinement == 0.3
-    assert list(tables.compression["method"]) == [OURS, "snip"]
+    assert list(tables.without_loss(STRICT)["method"]) == [OURS, "snip"]
     both = tables_of([row(), smaller(), smaller(left=300, scored_on="training")])
-    assert list(both.compression["method"]) == [OURS, f"{OURS}, scored on training rows"]
+    assert list(both.without_loss(STRICT)["method"]) == [OURS, f"{OURS}, scored on training rows"]
     assert tables_of([row(), smaller(refinement=0.3), smaller()]).networks.refinement == PAPERS
 
 
@@ -213,7 +237,7 @@ def test_criteria_and_compensations_are_kept_apart() -> None:
             smaller("correlation", compensation="none", left=450),
         ]
     )
-    found = tables.compression.set_index("method")["parameters_after"].to_dict()
+    found = tables.without_loss(STRICT).set_index("method")["parameters_after"].to_dict()
     assert found == {
         OURS: 500,
         f"{OURS}, absolute": 300,
@@ -221,56 +245,10 @@ def test_criteria_and_compensations_are_kept_apart() -> None:
         ANY: 300,
         "correlation": 450,
     }
-    assert set(tables.scores("compression")) == {OURS, "correlation"}
+    assert set(tables.scores["compression"]) == {OURS, "correlation"}
     assert set(tables.refinement["refinement"]) == {0.0, PAPERS, 0.3}
     assert set(tables.epsilon["criterion"]) == {"share", "absolute"}
     assert len(display.compensations(tables)) == 1
-
-
-def ranked(gains: dict[str, float], datasets: int = 8) -> Tables:
-    """Methods that are by so much better than the original, on every data set and a little more on each."""
-    rows = []
-    for number in range(datasets):
-        name = f"set {number}"
-        rows += [row(name, repeat, validation=0.5, test=0.5) for repeat in (0, 1)]
-        for method, gain in gains.items():
-            compensation = "none" if method not in UNIT_SCORES else "mean"
-            own = {"compensation": compensation, "validation": 0.5, "left": int(500 - 1000 * gain)}
-            rows += [
-                smaller(method, dataset=name, repeat=each, test=0.5 + gain + 0.001 * (number + each), **own)
-                for each in (0, 1)
-            ]
-    return tables_of(rows)
-
-
-def test_claims_are_judged_on_enough_data_sets() -> None:
-    better = ranked({OURS: 0.3, "random_units": 0.1, "taylor": 0.2})
-    said = [
-        claim
-        for own in (claims.removed_without_loss, claims.refined_beats, claims.better_than_rivals)
-        for claim in own(better)
-    ]
-    assert [claim.agrees for claim in said] == [True, True, None, True, True]
-    assert "80 % of the parameters go on average, more than 70 % on 8 of 8" in said[0].here
-    assert "place 1 of 3 over 8 data sets (rank 1.0); significantly better than 2 of them" in said[3].here
-    worse = ranked({OURS: -0.1, "random_units": 0.1, "taylor": 0.2})
-    said = [
-        claim
-        for own in (claims.removed_without_loss, claims.refined_beats, claims.better_than_rivals)
-        for claim in own(worse)
-    ]
-    assert [claim.agrees for claim in said] == [False, False, None, False, False]
-    few = ranked({OURS: 0.3, "random_units": 0.1}, datasets=3)
-    said = [
-        claim
-        for own in (claims.removed_without_loss, claims.refined_beats, claims.better_than_rivals)
-        for claim in own(few)
-    ]
-    assert {claim.agrees for claim in said} == {None}
-
-
-def test_every_method_has_a_name() -> None:
-    assert {*UNIT_SCORES, *UNIT_MERGES, *WEIGHT_SCORES, "snip", "lth", "rigl"} == set(LOOKS)
 
 
 def test_without_originals_there_is_nothing_to_say() -> None:
@@ -278,44 +256,36 @@ def test_without_originals_there_is_nothing_to_say() -> None:
         tables_of([smaller()])
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> Runs:
-    """The quick grid, shortened, as it is trained and resolved."""
-    ledger = Ledger(tmp_path_factory.mktemp("odf2nna"), "odf2nna")
-    ledger.prepare()
-    spaces = configure(STUDY, scale="quick", settings={"max_epochs": ["20"]})
-    for _ in range(2):
-        found = expand(STUDY, STUDY.resolved(spaces, ledger))
-        left = [spec for spec in found.values() if spec.id not in ledger.finished_ids()]
-        for key in {spec.cohort_key for spec in left}:
-            ledger.write(run_cohort([spec for spec in left if spec.cohort_key == key]))
-    frame = pa.concat_tables([record for _, record in ledger.cohorts()]).to_pandas()
-    return Runs("odf2nna", "quick", "s" * 20, "2026-11-22T00:00:00", len(found), frame[["network_id", *COLUMNS]])
+def test_what_rivals_do_without_compensation_is_told_apart() -> None:
+    rows = [row(), smaller("taylor", test=0.8), smaller("taylor", test=0.4, compensation="none")]
+    assert list(tables_of(rows).curves["method"]) == ["taylor", "taylor, compensation none"]
 
 
-def test_the_report_before_networks_from_scratch_are_there(runs: Runs, tmp_path: Path) -> None:
-    """As it is written when the first part of the grid is done."""
-    first = runs.networks[runs.networks["sparsity"].ne("units") & runs.networks["exported_difference"].isna()]
-    report(replace(runs, networks=first.reset_index(drop=True)), tmp_path)
-    table = pd.read_csv(tmp_path / "tables" / "compression.csv")
-    assert table["score_scratch"].isna().all()
-    assert (tmp_path / "figures" / "refined_against.png").exists()
+def test_methods_are_ranked_by_the_repeats_and_levels_that_all_have() -> None:
+    """Else a method whose worst networks diverged would seem better."""
+    rows = []
+    for repeat in (0, 1):
+        rows += [row(repeat=repeat, test=0.9)]
+        for level, test in ((0.5, 0.8), (0.9, 0.2)):
+            rows.append(smaller(repeat=repeat, level=level, test=test))
+            if repeat == 0 or level == 0.5:
+                rows.append(smaller("taylor", repeat=repeat, level=level, test=test - 0.1))
+    found = tables_of(rows).scores["gain"].loc["iris"]
+    assert found.to_dict() == pytest.approx({OURS: (2 * -10 - 70) / 3, "taylor": (2 * -20 - 80) / 3})
 
 
-def test_the_report_of_real_networks(runs: Runs, tmp_path: Path) -> None:
-    page = report(runs, tmp_path).read_text()
-    assert "3 of 118" not in page  # nothing is missing
-    for name in ("compression", "curves", "refined_against", "ranks", "epsilon", "refinement"):
-        assert len(pd.read_csv(tmp_path / "tables" / f"{name}.csv")), name
-    table = pd.read_csv(tmp_path / "tables" / "compression.csv")
-    wanted = ["dataset", "scale", "task", "method", "n", "parameters_before", "parameters_after", "compression"]
-    assert set(wanted) | {"score_before", "score_after", "score_scratch"} <= set(table)
-    assert table.groupby("dataset")["method"].nunique().tolist() == [5, 5, 5]
-    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} >= {"without_loss", "curves", "refined_against"}
-    ours = table[table["method"].eq(OURS)].set_index("dataset")
-    originals = runs.networks[runs.networks["compression"].eq("") & runs.networks["sparsity"].eq("")]
-    iris = 100 * originals.loc[originals["dataset"].eq("iris"), "test_accuracy"].astype(float).mean()
-    assert ours.loc["iris", "score_before"] == pytest.approx(iris, rel=1e-4)
-    assert np.isclose(
-        ours["compression"], 100 * (1 - ours["parameters_after"] / ours["parameters_before"]), atol=1e-3
-    ).all()
+@pytest.mark.parametrize(("table", "drawn"), [({}, 15 / 70), (FIXED, 0)])
+def test_repeats_that_share_rows_make_tests_less_sure(table, drawn) -> None:
+    """Five differences of 1 to 5 points: plain t = 3 / sqrt(2.5 / 5), corrected 3 / sqrt(2.5 (1 / 5 + 15 / 70))."""
+    rows = []
+    for repeat in range(5):
+        rows += [row(repeat=repeat, test=0.5, table=table)]
+        rows += [smaller(repeat=repeat, test=0.51 + 0.01 * repeat, table=table)]
+    tables = tables_of(rows)
+    assert tables.networks.test_to_training["iris"] == pytest.approx(drawn)
+    found = of(tables.refined_against, level=0.5)
+    assert found["p"] == pytest.approx(0.01324 if table else 0.04206, abs=1e-5)
+    half = 2.776445 * np.sqrt(2.5 * (0.2 + drawn))
+    assert (found["gain_low"], found["gain_high"]) == pytest.approx((3 - half, 3 + half))
+    curve = of(tables.curves, method=OURS)
+    assert (curve["score_low"], curve["score_high"]) == pytest.approx((53 - half, 53 + half))

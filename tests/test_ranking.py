@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -62,6 +62,7 @@ def test_methods_alike_everywhere_do_not_differ() -> None:
     assert ranking(pd.DataFrame(np.zeros((3, 4)), columns=list("abcd"))).p == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=1, max_size=8))
 def test_ranks_add_up(scores: list[list[int]]) -> None:
     """Whatever the ties; and the best method has the smallest rank."""
@@ -72,6 +73,7 @@ def test_ranks_add_up(scores: list[list[int]]) -> None:
     assert better["a"] == 1
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(1, 8), min_size=1), st.floats(0.1, 8))
 def test_every_pair_within_the_distance_is_under_a_bar(ranks: dict[str, float], distance: float) -> None:
     bars = groups_alike(pd.Series(ranks), distance)

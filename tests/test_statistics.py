@@ -1,9 +1,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from analysis.statistics import anova, mean_pairwise_distance, null_density, overlapping_share, unpaired_t_test
+from analysis.statistics import (
+    anova,
+    half_width,
+    holm,
+    mean_pairwise_distance,
+    null_density,
+    overlapping_share,
+    paired_t_test,
+    unpaired_t_test,
+)
 
 FACTORS = ["width", "initializer", "init_seed", "data_seed"]
 INTERACTION = ("width", "initializer")
@@ -105,6 +117,58 @@ def test_unpaired_t_test_is_student_two_tailed():
 def test_t_test_without_variation_or_values_has_no_p():
     assert np.isnan(unpaired_t_test(pd.Series([1.0, 1.0]), pd.Series([2.0, 2.0])))
     assert np.isnan(unpaired_t_test(pd.Series([1.0, 2.0]), pd.Series([2.0])))
+
+
+def test_paired_t_test_by_hand():
+    """Mean 3 and variance 2.5: t = 3 / sqrt(0.5) = 4.2426, or with 15 test rows for 70 to train on, 2.9478."""
+    differences = pd.Series([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert paired_t_test(differences) == pytest.approx(0.013236, abs=1e-6)
+    assert paired_t_test(differences) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+    assert 3 / np.sqrt((1 / 5 + 15 / 70) * 2.5) == pytest.approx(2.9478, abs=1e-4)
+    assert paired_t_test(differences, test_to_training=15 / 70) == pytest.approx(0.042060, abs=1e-6)
+    assert np.isnan(paired_t_test(pd.Series([0.1, 0.1 + 1e-12, 0.1])))
+    assert np.isnan(paired_t_test(pd.Series([1.0]), test_to_training=0.2))
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=9), st.floats(0.01, 2))
+def test_intervals_and_paired_tests_agree_and_sharing_rows_makes_both_less_sure(values, share):
+    differences = pd.Series(values)
+    mean, p = abs(differences.mean()), paired_t_test(differences)
+    if np.isnan(p):
+        return
+    corrected = paired_t_test(differences, test_to_training=share)
+    assert corrected >= p
+    for test_to_training, own in ((0.0, p), (share, corrected)):
+        half = half_width(differences.std(), len(differences), test_to_training=test_to_training)
+        assert (half > mean) == (own > 0.05) or half == pytest.approx(mean)
+
+
+def test_holms_correction():
+    """0.01 of four tests, 0.02 of three, 0.03 of two (which is no larger than 0.02 of three), 0.4 alone."""
+    p = pd.Series([0.03, np.nan, 0.01, 0.4, 0.02], index=list("abcde"))
+    expected = pd.Series([0.06, np.nan, 0.04, 0.4, 0.06], index=list("abcde"))
+    pd.testing.assert_series_equal(holm(p), expected)
+    assert holm(pd.Series([0.6, 0.7])).tolist() == [1, 1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holms_correction_is_that_of_statsmodels(values):
+    assert holm(pd.Series(values)).to_numpy() == pytest.approx(multipletests(values, method="holm")[1])
+
+
+def test_the_corrected_test_is_right_where_the_plain_one_is_not():
+    """200 draws of 100 rows, of which 20 repeats each leave out 30 to test on: by chance alone one method is better."""
+    random, p = np.random.default_rng(0), []
+    for _ in range(200):
+        apart = random.normal(size=100)
+        differences = pd.Series([random.permutation(apart)[:30].mean() for _ in range(20)])
+        p.append((paired_t_test(differences), paired_t_test(differences, test_to_training=30 / 70)))
+    plain, corrected = np.array(p).T
+    assert np.mean(plain < 0.05) > 0.4
+    assert np.mean(corrected < 0.05) < 0.08
+    assert stats.kstest(corrected, "uniform").statistic < 0.12
 
 
 @pytest.mark.parametrize(

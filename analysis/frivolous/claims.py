@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from analysis.frivolous import published, untrained
 from analysis.frivolous.axes import fraction
@@ -20,6 +19,7 @@ from analysis.frivolous.lines import Line
 from analysis.frivolous.panels import Panel
 from analysis.frivolous.tables import Tables
 from analysis.report import Claim
+from analysis.statistics import holm
 
 Group = tuple[str, str]
 Says = Callable[[Tables, Group], list[Claim]]
@@ -129,7 +129,7 @@ def interpretability_has_no_trend(tables: Tables, group: Group) -> list[Claim]:
         rows = rows[rows["curve"] == line.name].dropna(subset=["p"])
         if rows.empty:
             continue
-        kept = rows[multipletests(rows["p"], alpha=LEVEL, method="holm")[0]]
+        kept = rows[holm(rows["p"]) <= LEVEL]
         easier = int((kept["statistic"] < 0).sum())
         words = f"{len(kept)} of {len(rows)} tests differ (Holm, {100 * LEVEL:g} %)"
         words += f", in {easier} the narrow networks are easier to interpret" if len(kept) else ""

@@ -2,99 +2,88 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import CannotDraw
 from analysis.odf2nna import methods
 from analysis.odf2nna.methods import COLORS, OURS
+from analysis.odf2nna.refined import OTHERS
 from analysis.odf2nna.tables import Tables
+from analysis.odf2nna.without_loss import STRICT, TOLERANCES
 from analysis.ranking import groups_alike
 
 ROW = 0.24  # inches a row
+BEST: dict[str, Any] = {"color": COLORS[methods.family(OURS)], "elinewidth": 1, "zorder": 3}
 
 
 def without_loss(tables: Tables) -> Figure:
-    """Compression without loss by method, a dot a data set, a bar their mean; the best first."""
-    table = tables.compression
-    if table.empty:
+    """Compression without loss by method, a dot a data set, a bar their mean, the best first; and beside it the same
+    with a tolerance."""
+    if tables.compression.empty:
         raise CannotDraw("No network was compressed.")
-    means = table.groupby("method")["compression"].mean().sort_values()
-    figure = Figure(figsize=(6.6, 0.9 + ROW * len(means)), layout="constrained")
-    panel = figure.subplots()
-    for place, (method, mean) in enumerate(means.items()):
-        color = COLORS[methods.family(str(method))]
-        own = table.loc[table["method"].eq(method), "compression"]
-        panel.barh(place, mean, color=color, alpha=0.35, height=0.72)
-        panel.plot(own, np.full(len(own), place), linestyle="", marker="o", markersize=3, color=color)
-    panel.set_yticks(range(len(means)), [methods.name(str(method)) for method in means.index])
-    panel.set(xlabel="parameters removed without loss, % (dots: data sets; bars: their mean)", xlim=(0, 100))
-    panel.grid(axis="y", visible=False)
-    panel.axvline(70, color="0.4", linestyle="--", linewidth=1)
+    means = tables.without_loss(STRICT).groupby("method")["compression"].mean().sort_values()
+    figure = Figure(figsize=(7.4, 1.1 + ROW * len(means)), layout="constrained")
+    panels = figure.subplots(1, len(TOLERANCES), sharey=True)
+    for panel, (tolerance, words) in zip(panels, TOLERANCES.items(), strict=True):
+        table = tables.without_loss(tolerance)
+        for place, method in enumerate(means.index):
+            color = COLORS[methods.family(str(method))]
+            own = table.loc[table["method"].eq(method), "compression"]
+            panel.barh(place, own.mean(), color=color, alpha=0.35, height=0.72)
+            panel.plot(own, np.full(len(own), place), linestyle="", marker="o", markersize=3, color=color)
+        panel.set(title=words, xlim=(0, 100))
+        panel.grid(axis="y", visible=False)
+        panel.axvline(70, color="0.4", linestyle="--", linewidth=1)
+    panels[0].set_yticks(range(len(means)), [methods.name(str(method)) for method in means.index])
+    figure.supxlabel("parameters removed, % (dots: data sets; bars: their mean)", fontsize=8.5)
     return figure
 
 
 def refined_against(tables: Tables) -> Figure:
-    """How much better refined networks are than the original, and than the same units from random weights."""
+    """How much better refined networks are than the original, the original trained on, and the same units from random
+    weights."""
     table = tables.refined_against
-    table = table[table["n"].gt(0)]
     if table.empty:
         raise CannotDraw("No network was refined.")
     datasets = tables.networks.datasets
-    figure = Figure(figsize=(7.4, 1.1 + 2 * ROW * len(datasets)), layout="constrained")
-    others = [other for other in ("original", "scratch") if table["against"].eq(other).any()]
+    others = [other for other in OTHERS if table["against"].eq(other).any()]
+    figure = Figure(figsize=(7.4, 1.3 + ROW * len(datasets)), layout="constrained")
     [row] = figure.subplots(1, len(others), sharey=True, squeeze=False)
     levels = sorted(table["level"].dropna().unique())
     for panel, other in zip(row, others, strict=True):
         rows = table[table["against"].eq(other)]
         for place, dataset in enumerate(reversed(datasets)):
             own = rows[rows["dataset"].eq(dataset)]
-            for level, gain in zip(own["level"], own["gain"], strict=True):
-                _point(panel, gain, place, level, levels)
+            at_levels, best = own.dropna(subset=["level"]), own[own["level"].isna()]
+            for level, gain in zip(at_levels["level"], at_levels["gain"], strict=True):
+                panel.plot(gain, place, marker="o", markersize=4, color=_shade(level, levels))
+            half = best["gain_high"] - best["gain"]
+            panel.errorbar(best["gain"], np.full(len(best), place), xerr=half, fmt="D", markersize=4.5, **BEST)
         panel.axvline(0, color="0.5", linewidth=1)
-        panel.set_yticks(range(len(datasets)), reversed(datasets))
-        panel.set_title(f"refined less {'original' if other == 'original' else 'from scratch'}")
-        panel.set_xlabel("points of accuracy, or % of the squared error")
-        low, high = rows["gain"].quantile(0.05), rows["gain"].quantile(0.95)
+        panel.set_title(f"less {OTHERS[other].words}", fontsize=8)
+        best = rows.loc[rows["level"].isna(), "gain"]
+        low, high = min(rows["gain"].quantile(0.05), best.min(), 0), max(rows["gain"].quantile(0.95), best.max(), 0)
         room = 0.15 * (high - low) or 1
-        panel.set_xlim(min(low, 0) - room, max(high, 0) + room)
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="D",
-            markersize=5,
-            color=COLORS[OURS_FAMILY],
-            label="ε with the best validation score",
-        )
-    ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            markersize=4,
-            color=_shade(level, levels),
-            label=f"{100 * level:.0f} % of the units gone",
-        )
-        for level in levels
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        panel.set_xlim(low - room, high + room)
+        panel.set_xlabel("points, or % of the squared error", fontsize=7.5)
+    row[0].set_yticks(range(len(datasets)), reversed(datasets))
+    circle: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
+    chosen = {**circle, "marker": "D", "color": BEST["color"], "label": "ε with the best validation score"}
+    handles = [Line2D([], [], **chosen), Line2D([], [], linestyle="", label="units gone:")]
+    handles += [Line2D([], [], color=_shade(level, levels), label=f"{100 * level:.0f} %", **circle) for level in levels]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        columnspacing=0.8,
+        handletextpad=0.2,
+        fontsize=7.5,
+    )
     return figure
-
-
-OURS_FAMILY = methods.family(OURS)
-
-
-def _point(panel: Axes, gain: float, place: int, level: float, levels: list[float]) -> None:
-    if np.isnan(level):
-        panel.plot(gain, place, marker="D", markersize=5, color=COLORS[OURS_FAMILY], zorder=3)
-    else:
-        panel.plot(gain, place, marker="o", markersize=4, color=_shade(level, levels))
 
 
 def _shade(level: float, levels: list[float]) -> str:
@@ -103,7 +92,7 @@ def _shade(level: float, levels: list[float]) -> str:
 
 def critical_differences(tables: Tables, measure: str) -> Figure:
     """Average ranks on a line, and bars over methods that Nemenyi's test does not tell apart (Demšar 2006)."""
-    wide = tables.scores(measure)
+    wide = tables.scores[measure]
     if wide.shape[1] < 3 or len(wide) < 2:
         raise CannotDraw("Ranks take three methods on two data sets or more.")
     found = tables.ranking(measure)

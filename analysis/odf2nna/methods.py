@@ -15,21 +15,22 @@ class Look(NamedTuple):
     family: str
 
 
-UNITS, MERGED, WEIGHTS, START = "units by a score", "units merged", "weights after training", "weights from the start"
+BY_WEIGHTS, BY_OUTPUTS, MERGED = "units by their weights", "units by their outputs", "units merged"
+WEIGHTS, START = "weights after training", "weights from the start"
 LOOKS = {
     OURS: Look("ODF2NNA", "ODF2NNA"),
     RANDOM: Look("random units", "random units"),
-    "incoming_l1": Look("incoming weights, L1", UNITS),
-    "incoming_l2": Look("incoming weights, L2", UNITS),
-    "outgoing_l1": Look("outgoing weights, L1", UNITS),
-    "outgoing_l2": Look("outgoing weights, L2", UNITS),
-    "geometric_median": Look("geometric median", UNITS),
-    "mean_activation": Look("mean activation", UNITS),
-    "average_percentage_of_zeros": Look("percentage of zeros", UNITS),
-    "taylor": Look("Taylor, first order", UNITS),
-    "activation_gradient": Look("gradient of the activation", UNITS),
+    "incoming_l1": Look("incoming weights, L1", BY_WEIGHTS),
+    "incoming_l2": Look("incoming weights, L2", BY_WEIGHTS),
+    "outgoing_l1": Look("outgoing weights, L1", BY_WEIGHTS),
+    "outgoing_l2": Look("outgoing weights, L2", BY_WEIGHTS),
+    "geometric_median": Look("geometric median", BY_WEIGHTS),
+    "mean_activation": Look("mean activation", BY_OUTPUTS),
+    "average_percentage_of_zeros": Look("percentage of zeros", BY_OUTPUTS),
+    "taylor": Look("Taylor, first order", BY_OUTPUTS),
+    "activation_gradient": Look("gradient of the activation", BY_OUTPUTS),
     "correlation": Look("correlation, merged", MERGED),
-    "principal_components": Look("principal components, refactored", MERGED),
+    "principal_components": Look("principal components", MERGED),
     "magnitude_layerwise": Look("magnitude, by layer", WEIGHTS),
     "magnitude_global": Look("magnitude, global", WEIGHTS),
     "optimal_brain_damage": Look("optimal brain damage", WEIGHTS),
@@ -40,7 +41,8 @@ LOOKS = {
 COLORS = {
     "ODF2NNA": "#b2182b",
     "random units": "#000000",
-    UNITS: "#6baed6",
+    BY_WEIGHTS: "#2166ac",
+    BY_OUTPUTS: "#74b3dd",
     MERGED: "#1a7a3c",
     WEIGHTS: "#f08a24",
     START: "#7b4fa3",
@@ -56,7 +58,7 @@ def name(method: str) -> str:
 
 def family(method: str) -> str:
     base = method.partition(", ")[0]
-    return LOOKS[base].family if base in LOOKS else UNITS
+    return LOOKS[base].family if base in LOOKS else BY_OUTPUTS
 
 
 def rank(method: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The networks of a sweep: originals, what was made of each, and networks of the same size from random weights."""
+"""The networks of a sweep: originals, what was made of each, and the controls that these are compared with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.odf2nna.methods import OURS
+from analysis.odf2nna.controls import as_long_in_all, from_scratch, sizes, trained_on
+from analysis.odf2nna.repeats import drawn_anew
 from analysis.runs import Runs
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES
+from raydensity.spec.compression import UNIT_SCORES
 
 SETTINGS = ["hidden", "learning_rate", "batch_size", "initializer", "precision"]
 REPEAT = ["init_seed", "data_seed"]
@@ -22,14 +23,20 @@ PAPERS = 0.15  # share of the epochs that the paper refines for
 
 @dataclass(frozen=True)
 class Networks:
-    """What there is, one row a network: `originals`; `smaller`, made of them or trained sparse; `scratch`.
+    """What there is, one row a network: `originals`; `smaller`, made of them or trained sparse; and two controls:
+    `scratch`, as many units or weights from random weights, and `trained_on`, originals that lost nothing and trained
+    as long as a refinement. Sweeps may lack the controls.
 
     `score` is accuracy in percent, or the squared error of a regression, whose target has a variance of 1; on test rows
-    where nothing else is said. Of smaller ones there are also those of the original (`_before`), before the refinement
-    (`removed_score`) and of the same units from random weights (`score_scratch`). `gain` is how much better than the
-    original, in points of accuracy, or percent of its squared error; `parameters_after` is what is left,
-    `compression` the share of the parameters that is gone, in percent. `refinement` is the usual share of the epochs:
-    the paper's, or where that is not there the smallest.
+    where nothing else is said. Of smaller ones there are also those of the original (`score_before`), before the
+    refinement (`removed_score`), of the same units or as many weights from random weights (`score_scratch`) and of the
+    original that trained on as long (`score_trained_on`). `gain` is how much better than the original, in points of
+    accuracy, or percent of its squared error, `gain_scratch` and `gain_trained_on` likewise; `parameters_after` is what
+    is left, `share_gone` the share of the parameters that is gone, in percent. `refinement` is the usual share of the
+    epochs: the paper's, or where that is not there the smallest.
+
+    `test_to_training` has, by data set, how many test rows there are for each training row where every repeat draws
+    them anew, and 0 where all repeats have the same test rows.
     """
 
     study: str
@@ -42,6 +49,8 @@ class Networks:
     originals: pd.DataFrame
     smaller: pd.DataFrame
     scratch: pd.DataFrame
+    trained_on: pd.DataFrame
+    test_to_training: pd.Series
 
     @property
     def datasets(self) -> list[str]:
@@ -54,36 +63,45 @@ class Networks:
 
 
 def prepare(runs: Runs) -> Networks:
-    """The networks of a sweep, matched. Raises ValueError where there is no original to compare with."""
+    """The networks of a sweep, matched.
+
+    Raises ValueError where there is no original to compare with, or several that cannot be told apart.
+    """
     frame = runs.networks.copy()
     finished = frame[frame["status"] == "finished"].copy()
-    if not finished["compression"].eq("").mul(finished["sparsity"].eq("")).any():
+    whole = finished["compression"].eq("") & finished["sparsity"].eq("")
+    if not whole.any():
         raise ValueError("no original network is finished yet: all others are compared with it")
     finished["dataset"] = _titles(finished)
     for part in PARTS:
         finished[_named("score", part)] = _score(finished, part)
         finished[_named("removed_score", part)] = _score(finished, part, "removed_")
-    whole = finished["compression"].eq("") & finished["sparsity"].eq("")
-    originals = finished[whole].drop_duplicates(KEYS)
-    scratch = finished[finished["sparsity"] == "units"].copy()
-    smaller = finished[~whole & finished["sparsity"].ne("units")].copy()
-    smaller["method"] = smaller["compression"].where(smaller["compression"].ne(""), smaller["sparsity"])
-    lengths = set(smaller.loc[smaller["compression"].ne(""), "refinement"])
-    usual = PAPERS if PAPERS in lengths or not lengths else min(lengths)
-    smaller = _with_levels(smaller, usual).drop_duplicates([*KEYS, *RULE])  # exported ones are there twice
-    before = originals[[*KEYS, "score", "validation_score"]]
-    before = before.rename(columns={"score": "score_before", "validation_score": "validation_before"})
+    originals = finished[whole]
+    _check_told_apart(originals)
+    finished = finished[~whole].drop(columns="spec")
+    lost_nothing = finished["criterion"].eq("share") & finished["level"].eq(0) & finished["compression"].ne("")
+    shares = finished.loc[finished["compression"].ne(""), "refinement"]
+    usual = PAPERS if shares.eq(PAPERS).any() or shares.empty else float(shares.min())
+    others = as_long_in_all(finished[~lost_nothing], originals, KEYS, usual)
+    scratch = others[others["sparsity"].isin(["units", "random"])]
+    scratch = scratch.assign(size=sizes(scratch)).drop_duplicates([*KEYS, "size"])
+    smaller = others[~others["sparsity"].isin(["units", "random"])]
+    smaller = smaller.assign(method=smaller["compression"].where(smaller["compression"].ne(""), smaller["sparsity"]))
+    smaller = _with_levels(smaller.assign(size=sizes(smaller)), usual)
+    smaller = smaller.drop_duplicates([*KEYS, *RULE])  # exported ones are there twice
+    before = originals[[*KEYS, "score"]].rename(columns={"score": "score_before"})
     smaller = smaller.merge(before, on=KEYS, how="inner")
-    smaller["units"], scratch["units"] = (_joined(each["units_left"]) for each in (smaller, scratch))
-    smaller.loc[~smaller["method"].isin([*UNIT_SCORES, *UNIT_MERGES]), "units"] = ""  # with single weights gone
-    alone = scratch.drop_duplicates([*KEYS, "units"])[[*KEYS, "units", "score", "validation_score"]]
-    alone = alone.rename(columns={"score": "score_scratch", "validation_score": "validation_scratch"})
-    smaller = smaller.merge(alone, on=[*KEYS, "units"], how="left")
+    on = finished[lost_nothing].drop_duplicates([*KEYS, "refinement"])
+    smaller = trained_on(from_scratch(smaller, scratch, KEYS), on, KEYS)
     smaller["share_gone"] = 100 * (1 - smaller["parameters_after"] / smaller["parameters"])
     smaller["variant"] = _variants(smaller)
-    for name, score in (("gain", "score"), ("removed_gain", "removed_score")):
-        smaller[name] = gain(smaller["task"], smaller[score], smaller["score_before"])
-    smaller["gain_scratch"] = gain(smaller["task"], smaller["score"], smaller["score_scratch"])
+    for name, one, other in (
+        ("gain", "score", "score_before"),
+        ("removed_gain", "removed_score", "score_before"),
+        ("gain_scratch", "score", "score_scratch"),
+        ("gain_trained_on", "score", "score_trained_on"),
+    ):
+        smaller[name] = gain(smaller["task"], smaller[one], smaller[other])
     statuses = frame["status"].value_counts()
     return Networks(
         study=runs.study,
@@ -96,12 +114,25 @@ def prepare(runs: Runs) -> Networks:
         originals=originals,
         smaller=smaller,
         scratch=scratch,
+        trained_on=on,
+        test_to_training=drawn_anew(originals),
     )
 
 
 def gain(task: pd.Series, score: pd.Series, before: pd.Series) -> pd.Series:
     """How much better a score is: points of accuracy, or percent of the squared error; positive is better."""
     return (score - before).where(task.ne("regression"), 100 * (before - score) / before)
+
+
+def _check_told_apart(originals: pd.DataFrame) -> None:
+    """Raise ValueError where a repeat has several originals: what is made of one would be compared with another."""
+    again = originals[originals.duplicated(KEYS, keep=False)]
+    if again.empty:
+        return
+    one = again["dataset"].iloc[0]
+    epochs = sorted(again.loc[again["dataset"].eq(one), "max_epochs"].unique())
+    apart = f"max_epochs, {', '.join(map(str, epochs))}" if len(epochs) > 1 else "settings that are not told apart here"
+    raise ValueError(f"a repeat of {one} has several originals, which differ in {apart}: run a sweep for each")
 
 
 def _named(score: str, part: str) -> str:
@@ -123,11 +154,6 @@ def _titles(frame: pd.DataFrame) -> pd.Series:
     return sum(parts[1:], start=parts[0])
 
 
-def _joined(units: pd.Series) -> pd.Series:
-    """Units left by layer as text: 17-9."""
-    return units.map(lambda own: "-".join(f"{each:.0f}" for each in own) if own is not None else "").astype(str)
-
-
 def _with_levels(smaller: pd.DataFrame, refinement: float) -> pd.DataFrame:
     """Networks that were sparse from the start have the level of those with as many weights, and their refinement.
 
@@ -146,8 +172,7 @@ def _variants(smaller: pd.DataFrame) -> pd.Series:
     """The method, with what is not as usual: another criterion than a share, another compensation than the mean,
     training rows to score by where others are scored by validation rows."""
     criterion = (", " + smaller["criterion"]).where(smaller["criterion"].ne("share"), "")
-    own = smaller["method"].eq(OURS) | smaller["compensation"].isin(["literal"])
-    unusual = smaller["compensation"].ne("mean") & own
+    unusual = smaller["compensation"].ne("mean") & smaller["method"].isin(UNIT_SCORES)  # others need none
     compensation = (", compensation " + smaller["compensation"]).where(unusual, "")
     by_training = smaller["scored_on"].eq("training") & smaller["scored_on"].eq("validation").any()
     scored = pd.Series(", scored on training rows", smaller.index).where(by_training, "")

@@ -1,8 +1,11 @@
-"""How far a method gets without loss: its smallest network that validation rows do not tell from the original."""
+"""How far a method gets without loss: its smallest network that validation rows do not tell from the original, or that
+they find worse by no more than a tolerance."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,8 +15,13 @@ from analysis.odf2nna.networks import KEYS, Networks
 from raydensity.measures.loss_of_compression import best as best_validated
 from raydensity.measures.loss_of_compression import smallest_without_loss
 
+STRICT = 0.0  # the paper's "without loss", taken at its word
+TOLERANCE = 1.0  # points of accuracy, or percent of the squared error, that are no loss to speak of
+TOLERANCES = {STRICT: "without loss", TOLERANCE: f"within {TOLERANCE:g} point or percent"}
+
 ANY = f"{OURS}, any criterion"
-TAKEN = ["parameters_after", "score", "score_scratch", "gain", "gain_scratch", "share_gone", "criterion", "level"]
+TAKEN = ["parameters_after", "score", "score_scratch", "share_gone", "criterion", "level"]
+TAKEN += ["gain", "gain_scratch", "gain_trained_on"]
 
 
 def candidates(networks: Networks) -> pd.DataFrame:
@@ -29,13 +37,14 @@ def candidates(networks: Networks) -> pd.DataFrame:
     return rows
 
 
-def chosen(networks: Networks) -> pd.DataFrame:
-    """Of each original and variant the smallest network whose validation score is no worse: one row each.
+def chosen(networks: Networks, tolerance: float) -> pd.DataFrame:
+    """Of each original and variant the smallest network whose validation score is no worse, or by at most a tolerance
+    in points of accuracy or percent of the squared error: one row each.
 
     Where there is none the original stays, its parameters and its score, also in the place of one from scratch; `found`
     is False.
     """
-    return _of_each(networks, smallest_without_loss)
+    return _of_each(networks, partial(smallest_without_loss, tolerance=tolerance)).assign(tolerance=tolerance)
 
 
 def best(networks: Networks) -> pd.DataFrame:
@@ -44,26 +53,31 @@ def best(networks: Networks) -> pd.DataFrame:
 
 
 COMMON = ["variant", "method", "task", "parameters_before", "score_before"]
-NOTHING = ("gain", "gain_scratch", "share_gone")
+NOTHING = ("gain", "share_gone")
 Choice = Callable[[list[dict[str, Any]], dict[str, Any]], Mapping[str, Any] | None]
 
 
 def _of_each(networks: Networks, choose: Choice) -> pd.DataFrame:
-    originals = networks.originals.set_index(KEYS, drop=False)
-    started = set(networks.scratch["dataset"])
+    """What is chosen among those that did lose something: an epsilon may be too small for any unit."""
+    originals = {tuple(row[key] for key in KEYS): row for row in networks.originals.to_dict("records")}
+    frame = candidates(networks)
+    known = frame[frame["score_scratch"].notna()]
+    started = set(zip(known["dataset"], known["variant"], strict=True))
+    groups = defaultdict(list)
+    for row in frame.to_dict("records"):  # at once: of a group at a time it takes minutes
+        groups[tuple(row[key] for key in [*KEYS, "variant"])].append(row)
     rows = []
-    for key, own in candidates(networks).groupby([*KEYS, "variant"], sort=False):
-        before = originals.loc[key[:-1]].to_dict()
-        stays = {name: before[name] for name in ("parameters", "score")}
-        common = dict(zip([*KEYS, "variant"], key, strict=True)) | {"method": own["method"].iloc[0]}
-        common |= {"task": before["task"], "parameters_before": stays["parameters"], "score_before": stays["score"]}
-        taken = choose(own.to_dict("records"), before)
+    for key, own in groups.items():
+        before, variant = originals[key[:-1]], key[-1]
+        common = dict(zip([*KEYS, "variant"], key, strict=True)) | {"method": own[0]["method"]}
+        common |= {"task": before["task"], "parameters_before": before["parameters"], "score_before": before["score"]}
+        taken = choose([row for row in own if row["parameters_after"] < row["parameters"]], before)
         if taken is None:
-            scratch = stays["score"] if before["dataset"] in started else float("nan")
-            original = {"parameters_after": stays["parameters"], "score": stays["score"], "score_scratch": scratch}
-            rows.append(common | original | dict.fromkeys(NOTHING, 0.0) | {"found": False})
+            stays = {"parameters_after": before["parameters"], "score": before["score"]}
+            if (before["dataset"], variant) in started:
+                stays |= {"score_scratch": before["score"]}
+            rows.append(common | stays | dict.fromkeys(NOTHING, 0.0) | {"found": False})
         else:
             rows.append(common | {name: taken[name] for name in TAKEN} | {"found": True})
-    return pd.DataFrame(
-        rows, columns=[*KEYS, "variant", "method", "task", "parameters_before", "score_before", *TAKEN, "found"]
-    )
+    table = pd.DataFrame(rows, columns=[*KEYS, *COMMON, *TAKEN, "found"])
+    return table.astype(dict.fromkeys(["score_scratch", "gain_scratch", "gain_trained_on"], float))

@@ -32,7 +32,6 @@ EMBEDDED = "scikit-learn/"
 TOYS = ("iris", "wine", "breast_cancer", "diabetes")
 MISSING = ["?", "", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 SNIFFED = 20  # lines of a file that show how it is written
-HELD_OUT = 0.15  # of the rows, to validate on; as many to test on where no file has test rows
 
 
 def examine(
@@ -77,15 +76,13 @@ def _counted(asked: Table, root: Path, stamps: tuple[int, ...]) -> Table:
 
 def source(options: Table, data_seed: int) -> Source:
     """The table as networks of a data seed see it."""
-    test = options.test_rows or _part(options.rows)
-    train = options.rows if options.test_rows else options.rows - test
     description = Description(
         name=options.title,
         input_shape=(options.inputs,),
         classes=options.classes,
-        train_size=train,
-        validation_size=_part(options.rows),
-        test_size=test,
+        train_size=options.fitted + options.validated,
+        validation_size=options.validated,
+        test_size=options.tested,
         held_out="last",
         pixels=False,
         regression=options.task == "regression",
@@ -97,20 +94,16 @@ def source(options: Table, data_seed: int) -> Source:
     return Source(description, partial(read, options, data_seed), verify=verify)
 
 
-def _part(rows: int) -> int:
-    return max(1, round(HELD_OUT * rows))
-
-
 def read(options: Table, data_seed: int, root: Path) -> Arrays:
     """The training rows of a data seed, those to validate on last, and the test rows. Raises as `examine`."""
     found = _verified(options, root)
     own = np.arange(options.rows)
     order = ordered(found.answers[own] if found.classes else np.zeros(len(own)), data_seed)
-    validation = _part(options.rows)
-    if options.test_rows:
-        test, train = np.arange(options.rows, len(found.answers)), order
+    validation = options.validated
+    if options.draws_test_rows:
+        test, train = order[: options.tested], order[options.tested :]
     else:
-        test, train = order[: _part(options.rows)], order[_part(options.rows) :]
+        test, train = np.arange(options.rows, len(found.answers)), order
     train = np.concatenate([np.sort(train[validation:]), np.sort(train[:validation])])
     seen: Fitted = fitted(found, training=train[:-validation])
 

@@ -1,4 +1,4 @@
-"""Which compression costs nothing: the smallest of several networks that answer validation rows as well as before.
+"""Which compression costs nothing, or little: the smallest of several networks that answer validation rows as well.
 
 Plain Python: grids and analysis read it without torch.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+ROUNDING = 1e-9  # share of a tolerance: 0.91 - 0.90 is more than 0.01
+
 
 def score(row: Mapping[str, Any], part: str = "validation") -> float:
     """How good a network is, larger is better: accuracy, or of a regression the squared error with a minus."""
@@ -15,10 +17,17 @@ def score(row: Mapping[str, Any], part: str = "validation") -> float:
     return -row[f"{part}_loss"] if row["task"] == "regression" else accuracy
 
 
-def smallest_without_loss(rows: Iterable[Mapping[str, Any]], before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def smallest_without_loss(
+    rows: Iterable[Mapping[str, Any]], before: Mapping[str, Any], *, tolerance: float = 0.0
+) -> Mapping[str, Any] | None:
     """Of records of compressed networks the one with the fewest parameters whose validation score is no worse than that
-    `before`; of several the best. None where there is none."""
-    good = [row for row in rows if row["status"] == "finished" and score(row) >= score(before)]
+    `before`, or worse by at most `tolerance` points of accuracy, of a regression percent of its squared error.
+
+    Of several the best; None where there is none.
+    """
+    allowed = tolerance / 100 * (before["validation_loss"] if before["task"] == "regression" else 1)
+    most = allowed * (1 + ROUNDING)
+    good = [row for row in rows if row["status"] == "finished" and score(before) - score(row) <= most]
     return min(good, key=lambda row: (row["parameters_after"], -score(row)), default=None)
 
 

@@ -12,6 +12,7 @@ from raydensity.spec.frozen import Frozen, Seed
 # where that is not 0. With 10,000 inputs the labels are hardly learned, and of an uneven teacher the best network gives
 # one answer (docs/fidelity.md).
 EVEN_TEACHER = {10_000: 7}
+HELD_OUT = 0.15  # of a table's rows, to validate on; as many to test on where no file has test rows
 
 
 class Spiral(Frozen):
@@ -82,6 +83,26 @@ class Table(Frozen):
     inputs: int = Field(ge=1)
     classes: int = Field(ge=0)
     digest: str
+
+    @property
+    def validated(self) -> int:
+        """Rows to validate on."""
+        return max(1, round(HELD_OUT * self.rows))
+
+    @property
+    def draws_test_rows(self) -> bool:
+        """Whether the data seed draws the rows to test on; else they have a file of their own."""
+        return not self.test_rows
+
+    @property
+    def tested(self) -> int:
+        """Rows to test on."""
+        return self.validated if self.draws_test_rows else self.test_rows
+
+    @property
+    def fitted(self) -> int:
+        """Rows to train on."""
+        return self.rows - self.validated - (self.tested if self.draws_test_rows else 0)
 
 
 DatasetWithOptions = Annotated[Spiral | Teacher | ImageFolder | Table, Field(discriminator="name")]

@@ -1,4 +1,4 @@
-"""Figures of scores: against what was removed, by the level of a rule, and by how long networks are refined."""
+"""Figures of what ODF2NNA depends on: epsilon, and how long networks are refined."""
 
 from __future__ import annotations
 
@@ -12,70 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter
 
 from analysis.figures import CannotDraw, panels
-from analysis.odf2nna import methods
-from analysis.odf2nna.methods import COLORS, OURS
 from analysis.odf2nna.tables import Tables
-
-SCORES = {"classification": "right answers, %", "regression": "squared error"}
-
-
-def against_compression(tables: Tables) -> Figure:
-    """A panel a data set: test score by the share of the parameters that is gone, a line a method."""
-    curves = tables.curves[~tables.curves["method"].str.contains(",")]
-    if curves["method"].nunique() < 2:
-        raise CannotDraw("There is no other method than ODF2NNA.")
-    datasets = tables.networks.datasets
-    figure, axes = panels(datasets)
-    for dataset, [panel] in zip(datasets, axes, strict=True):
-        own = curves[curves["dataset"].eq(dataset)]
-        _original(panel, tables, dataset)
-        for method, rows in sorted(own.groupby("method"), key=lambda each: -methods.rank(str(each[0]))[0]):
-            _line(panel, rows.sort_values("compression"), str(method))
-        scratch = own[own["method"].eq(OURS)].dropna(subset=["score_scratch"]).sort_values("compression")
-        panel.plot(
-            scratch["compression"], scratch["score_scratch"], color="0.35", linestyle=":", linewidth=1.4, zorder=5
-        )
-        panel.set(xlabel="parameters removed, %", ylabel=SCORES[tables.networks.task(dataset)])
-        _limits(panel, own, tables, dataset)
-    families = [
-        family for family in COLORS if any(methods.family(each) == family for each in curves["method"].unique())
-    ]
-    handles = [
-        Line2D([], [], color=COLORS[family], linewidth=2.2 if family == "ODF2NNA" else 1.2, label=family)
-        for family in families
-    ]
-    handles.append(Line2D([], [], color="0.35", linestyle=":", label="ODF2NNA's sizes from scratch"))
-    handles.append(Line2D([], [], color="0.6", linestyle="--", label="original"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, 2 * len(datasets)))
-    return figure
-
-
-def _line(panel: Axes, rows: pd.DataFrame, method: str) -> None:
-    ours = method == OURS
-    color = COLORS[methods.family(method)]
-    style = (
-        {"linewidth": 2.2, "marker": "o", "markersize": 3, "zorder": 6} if ours else {"linewidth": 0.9, "alpha": 0.8}
-    )
-    panel.plot(rows["compression"], rows["score_after"], color=color, **style)
-    if ours and rows["n"].min() > 2:  # of two repeats the interval is six times their distance
-        panel.fill_between(
-            rows["compression"], rows["score_low"], rows["score_high"], color=color, alpha=0.18, linewidth=0
-        )
-
-
-def _original(panel: Axes, tables: Tables, dataset: str) -> None:
-    scores = tables.networks.originals.loc[tables.networks.originals["dataset"].eq(dataset), "score"]
-    panel.axhline(scores.mean(), color="0.6", linestyle="--", linewidth=1)
-
-
-def _limits(panel: Axes, own: pd.DataFrame, tables: Tables, dataset: str) -> None:
-    """What most of the values span: a method that fails altogether would press all others together."""
-    values = own["score_after"]
-    low, high = values.quantile(0.06), values.quantile(0.94)
-    scores = tables.networks.originals.loc[tables.networks.originals["dataset"].eq(dataset), "score"]
-    low, high = min(low, scores.mean()), max(high, scores.mean())
-    room = 0.12 * (high - low) or 1
-    panel.set_ylim(low - room, high + room)
 
 
 def by_epsilon(tables: Tables) -> Figure:
