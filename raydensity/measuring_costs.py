@@ -7,8 +7,6 @@ from functools import cache, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from torch import nn
-
 from raydensity import data, models
 from raydensity.data import Description
 from raydensity.interpretability.maximization import Ascent
@@ -164,7 +162,6 @@ def _there(known: Description) -> int:
 def layers(dataset: AnyDataset, architecture: Architecture) -> tuple[Layer, ...]:
     """The steps of a network, in order. It need not run, and may be too large for that."""
     modules = dict(_network(dataset, architecture).named_modules())
-    narrow = dict(_network(dataset, architecture.model_copy(update={"width": 1.0})).named_modules())
     found = []
     for name, step in ran(dataset, architecture).items():
         flops = 0
@@ -172,13 +169,8 @@ def layers(dataset: AnyDataset, architecture: Architecture) -> tuple[Layer, ...]
             module = modules[layer]
             once = isinstance(module, UnsharedConv2d)  # has its weights once for each position already
             flops += 2 * module.get_parameter("weight").numel() * (1 if once else positions)
-        wider = _outputs(modules[layer]) / _outputs(narrow[layer])  # as the last layer of the step
-        found.append(Layer(name, flops, round(step.units * wider), step.positions))
+        found.append(Layer(name, flops, step.units, step.positions))
     return tuple(found)
-
-
-def _outputs(module: nn.Module) -> int:
-    return module.get_parameter("weight").shape[1 if isinstance(module, UnsharedConv2d) else 0]
 
 
 @cache

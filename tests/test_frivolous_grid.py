@@ -267,6 +267,21 @@ def test_inceptions_steps_are_damped_as_those_of_the_tensorflow_model():
     assert {spec.training.optimizer.epsilon for spec in others} == {1e-10}
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"group": ["initialisers"], "width": ["1"], "initializer": ["he_normal"]},
+        {"group": ["resnet56"], "width": ["1"], "rate_and_batch": ["1"], "random_labels": ["false"]},
+        {"group": ["mlp"], "width": ["1"], "optimizer": ["adam"], "inputs": ["10"], "samples": ["1000"]},
+    ],
+)
+def test_a_repeat_draws_weights_batches_and_ablations_and_never_the_data(settings):
+    found = networks("paper", **settings)
+    assert collections.Counter(
+        (spec.init_seed, spec.order_seed, spec.prune_seed, spec.data_seed) for spec in found
+    ) == collections.Counter({(repeat, repeat, repeat, 0): len(found) // 3 for repeat in range(3)})
+
+
 def test_rates_stay_where_that_is_asked_for():
     constant = networks("paper", group=["mlp"], optimizer=["sgd"], inputs=["10"], rate_decay=["1"])
     assert {spec.training.schedule.name for spec in constant} == {"constant"}

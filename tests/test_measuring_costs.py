@@ -52,6 +52,25 @@ def test_steps_are_counted_at_every_width(name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("varied", "width", "name", "units"),
+    [
+        ("all", 0.25, "Mixed_6d", 3 * 48 + 192),  # whose pooled branch has 192 channels at every width
+        ("layer", 4.0, "Mixed_6a", 384 + 96 + 4 * 288),  # one branch is what it sees: Mixed_5d, four times as wide
+    ],
+)
+def test_branches_that_do_not_have_the_width_of_the_network_are_counted(varied, width, name, units):
+    architecture = InceptionV3(width=width, varied=varied)
+    photographs = ImageFolder(folder="photographs", size=75)
+    steps = {step.name: step for step in measuring_costs.layers(photographs, architecture)}
+    assert steps[name].units == units
+    model = models.outline(architecture, data.describe(photographs)).eval()
+    outputs = model.activations(torch.zeros(1, 3, 75, 75, device="meta"))
+    assert {layer: output.shape[1] for layer, output in outputs.items()} == {
+        layer: step.units for layer, step in steps.items() if layer != "logits"
+    }
+
+
 def test_covariances_need_what_they_hold():
     spec = network(MLP(width=2))
     model = models.build(spec.architecture, input_shape=(1, 8, 8), classes=10).eval()

@@ -5,7 +5,7 @@ import torch
 from random_networks import IMAGE, images, small
 
 from raydensity.measures.covariance import covariances
-from raydensity.measures.prunability import prunability
+from raydensity.measures.prunability import PARTS, SHARES, order_of_removal, prunability
 from raydensity.measures.redundancy import redundancy
 from raydensity.measures.tolerances import redundant_units, threshold
 from raydensity.narrowing import difference, excise, prunable, redundant, refactor
@@ -15,17 +15,21 @@ from raydensity.narrowing import difference, excise, prunable, redundant, refact
 def test_what_is_measured_as_prunable_can_go(architecture):
     network, x = small(architecture).float(), images(200).float()
     curves = [curve for curve in prunability(network, [x], seed=3) if curve.layer == "all"]
-    share = max(threshold(curve.removed, curve.unchanged) for curve in curves)
+    best = max(curves, key=lambda curve: threshold(curve.removed, curve.unchanged))
+    share = threshold(best.removed, best.unchanged)
     kept = prunable(network, x, seed=3)
     assert set(kept) == set(network.ablated_layers())
     for layer, mask in kept.items():
         units = network.activations(x[:1])[layer].shape[1]
-        assert int((~mask).sum()) == min(int(share * units), units - 1)
-    # Fewer units than at the next measured share, of the same order: the answers are at least as much the same there.
-    best = max(curves, key=lambda curve: threshold(curve.removed, curve.unchanged))
-    narrow = excise(network, kept)
-    assert difference(network, narrow, x).same_answers >= min(best.unchanged) - 0.05
-    assert all(mask.all() for mask in prunable(network, x, seed=3, tolerance=0.0).values()) or share > 0
+        number = min(int(share * units), units - 1)
+        assert torch.equal(mask, order_of_removal(units, seed=3, repeat=best.repeat, layer=layer) >= number)
+    # At the next level, or the last with units left, the first of this order go: what is left answers as was measured.
+    level = min(next(each for each, removed in enumerate(best.removed) if removed >= share), len(PARTS))
+    further = {}
+    for layer, mask in kept.items():
+        order = order_of_removal(len(mask), seed=3, repeat=best.repeat, layer=layer)
+        further[layer] = order >= int(SHARES[level] * len(mask))
+    assert difference(network, excise(network, further), x).same_answers == pytest.approx(best.unchanged[level])
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "conv2", "resnet56"])

@@ -1,4 +1,4 @@
-"""What runs in each step of a network, and at how many positions of an image: the same at every width."""
+"""What runs in each step of a network, at how many positions of an image, and what it gives."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from raydensity.spec import AnyDataset, Architecture
 
 
 class Ran(NamedTuple):
-    """A step at width 1: layers with weights, by name in the order in which they run, with the positions of each;
-    and the units of the step's output, with theirs."""
+    """A step: layers with weights, by name in the order in which they run, with the positions of each; and the units
+    of the step's output, with theirs."""
 
     layers: dict[str, int]
     units: int
     positions: int
 
 
-def ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
-    """By step, the last the logits."""
-    return _ran(dataset, architecture.model_copy(update={"width": 1.0}))
-
-
 @cache
-def _ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
+def ran(dataset: AnyDataset, architecture: Architecture) -> dict[str, Ran]:
+    """By step, the last the logits; of the shapes alone."""
     known = data.describe(dataset)
     network = models.outline(architecture, known).eval()  # which may be too large to run
     layers: dict[str, int] = {}
