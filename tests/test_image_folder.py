@@ -56,6 +56,7 @@ def test_all_images_are_there_once_in_an_order_drawn_once(root: Path) -> None:
     assert dataset.train_labels.tolist() == [number // 4 for number in numbers]
     assert (dataset.test_images[:, 0, 7, 7] // 10).tolist() == list(range(12, 18))
     assert dataset.test_labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.class_names == CLASSES
     for seed in (0, 1):
         training, validation = data.split(dataset, seed)
         assert training.tolist() == list(range(8))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from raydensity.data.dataset import Arrays, Description, Source
-from raydensity.data.files import MissingFiles
+from raydensity.errors import MissingFiles
 from raydensity.randomness import generator
 from raydensity.spec import ImageFolder
 
@@ -67,7 +67,9 @@ def read(options: ImageFolder, root: Path) -> Arrays:
     """All photographs, decoded by all cores. Raises ValueError naming the first that cannot be read."""
     train, test = files(options, root)
     order = torch.randperm(len(train), generator=generator(0, "image_folder", "order"))
-    return Arrays(*_decoded([train[index] for index in order.tolist()], options.size), *_decoded(test, options.size))
+    names = tuple(sorted({Path(path).parent.name for path, _ in train}))  # as torchvision numbers them
+    shuffled = [train[index] for index in order.tolist()]
+    return Arrays(*_decoded(shuffled, options.size), *_decoded(test, options.size), names)
 
 
 def _decoded(chosen: list[tuple[str, int]], size: int) -> tuple[Tensor, Tensor]:
