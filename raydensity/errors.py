@@ -1,6 +1,10 @@
-"""How errors are told."""
+"""Errors that several modules tell apart, and how errors are told."""
 
 from __future__ import annotations
+
+
+class MissingFiles(ValueError):
+    """None of the layouts a data set may have is in the folder."""
 
 
 def one_line(error: BaseException) -> str:

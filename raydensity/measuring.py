@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from raydensity.cohort import Cohort
-from raydensity.data import Dataset, as_seen, normalize
+from raydensity.data import Dataset, as_seen, encoding_of, normalize
 from raydensity.evaluation import evaluate_on_test, gather, right_answers
 from raydensity.export import export
 from raydensity.initializers import starting_parameters
@@ -105,7 +105,12 @@ def _exported(network: Chain, cohort: Cohort, index: int, dataset: Dataset, spec
     images = dataset.test_images if known.test_size else dataset.train_images
     seen = normalize(dataset, images[:UNIT_CHUNK], spec.preprocessing)
     state, onnx, difference = export(network, left, seen)
-    return {"exported_state": state, "exported_onnx": onnx, "exported_difference": difference}
+    return {
+        "exported_state": state,
+        "exported_onnx": onnx,
+        "exported_encoding": encoding_of(dataset, spec.preprocessing).model_dump_json(),
+        "exported_difference": difference,
+    }
 
 
 def _interpretability(network: Chain, dataset: Dataset, spec: NetworkSpec) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
-"""Exported networks as models of MLflow: ONNX, with the state dict beside it, and nothing that has to be unpickled.
+"""Exported networks as models of MLflow: ONNX, with the state dict and what inputs and answers mean beside it, and
+nothing that has to be unpickled.
 
-mlflow.onnx.load_model("models:/m-...") gives the network, mlflow.pyfunc.load_model one that answers arrays.
+mlflow.onnx.load_model("models:/m-...") gives the network, mlflow.pyfunc.load_model one that answers arrays, and
+raydensity.encoding.parse(model.metadata.metadata["encoding"]) what makes such arrays.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", ".*Any type hint is inferred", UserWarning)
     importlib.import_module("mlflow.pyfunc")
 
-STATE = "state.safetensors"
+STATE, ENCODING = "state.safetensors", "encoding.json"
 TOLD = ("dataset", "data_seed", "preprocessing", "task", "compression", "level", "parameters", "parameters_after")
 SCORES = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss")
 NOT_IN_NAMES = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
@@ -37,7 +39,8 @@ NOT_IN_NAMES = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, row: dict[str, Any]) -> str:
     """Log the exported network of a record's row as a model that the run has made; returns its id (m-...).
 
-    It takes inputs [batch, ...] that are preprocessed as for training, its parameter `preprocessing` says how.
+    It takes inputs [batch, ...] as its encoding (`raydensity.encoding`) makes them of rows or images: that stands in a
+    file beside it, and in its metadata. Records of before there were encodings have none.
     """
     network = onnx.load_from_string(row["exported_onnx"])
     told = {key: str(row[key]) for key in TOLD if row.get(key) is not None}
@@ -46,15 +49,19 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, row: dict[s
         experiment_id, name, source_run_id=run_id, tags={NETWORK: row["network_id"]}, params=told, model_type="onnx"
     )
     with tempfile.TemporaryDirectory() as folder:
-        state, files = Path(folder) / STATE, Path(folder) / "model"
-        state.write_bytes(row["exported_state"])
+        files = Path(folder) / "model"
+        beside = {STATE: row["exported_state"]}
+        if row.get("exported_encoding"):
+            beside[ENCODING] = row["exported_encoding"].encode()
+        for file, content in beside.items():
+            (Path(folder) / file).write_bytes(content)
         save_model(
             network,
             str(files),
             signature=ModelSignature(inputs=_schema(network.graph.input), outputs=_schema(network.graph.output)),
             pip_requirements=get_default_pip_requirements(),  # else it loads the model to find them
-            extra_files=[state.as_uri()],
-            metadata=told,
+            extra_files=[(Path(folder) / file).as_uri() for file in beside],
+            metadata=told | ({"encoding": row["exported_encoding"]} if ENCODING in beside else {}),
         )
         client.log_model_artifacts(model.model_id, str(files))
     client.finalize_logged_model(model.model_id, "READY")

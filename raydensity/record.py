@@ -188,9 +188,11 @@ RESULTS = pa.schema(
         ("correlation", pa.list_(CORRELATION)),
         ("interpretability", pa.list_(INTERPRETABILITY)),
         ("narrowing", pa.list_(NARROWING)),
-        # A network whose units were removed, on its own: state dict as safetensors, and as ONNX; how far they differ.
+        # A network whose units were removed, on its own: state dict as safetensors, and as ONNX; what its inputs and
+        # answers mean, as JSON (encoding/); how far the two differ.
         ("exported_state", pa.binary()),
         ("exported_onnx", pa.binary()),
+        ("exported_encoding", pa.string()),
         ("exported_difference", pa.float64()),
         ("correctness", pa.binary()),  # numpy.packbits of 0/1 per validation image, in the order of the data file
         ("validation_size", pa.int64()),

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from synthetic import new_store
 from test_refinement import network
 from tracked import ledger_of, opened, pointed_at
 
+from raydensity.data import table
 from raydensity.experiment import run_cohort
 from raydensity.spec import Compression
 
@@ -30,15 +32,19 @@ def test_the_library_makes_a_small_network_that_answers_alike() -> None:
     assert right.double().mean().item() == found["row"]["test_accuracy"] > 0.5
 
 
-def test_mlflow_has_the_small_network(tmp_path, monkeypatch, capsys) -> None:
-    spec = network(Compression(method="output_deviation", level=0.5)).model_copy(update={"measures": ("export",)})
-    record = run_cohort([spec])
-    column = record.column_names.index("dataset")
-    record = record.set_column(column, "dataset", [["iris"]])  # as the guide asks for
+def test_mlflow_has_the_small_network_which_answers_rows_of_a_file(tmp_path, monkeypatch, capsys) -> None:
+    rows = [f"{age},{('Ulm', 'Bonn', '')[age % 3]},{1000 * age}" for age in range(60)]
+    (tmp_path / "houses.csv").write_text("\n".join(["age,town,price", *rows]))
+    (tmp_path / "new-houses.csv").write_text("town;age\nUlm;30\nParis;\n")
+    options = {"title": "houses: price", "target": "price", "task": "regression"}
+    houses = table.examine("houses.csv", **options, root=tmp_path)
+    rule = Compression(method="output_deviation", level=0.5)
+    spec = network(rule, epochs=200).model_copy(update={"dataset": houses, "measures": ("export",)})
+    record = run_cohort([spec], data_root=tmp_path)
     uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
     opened(uri, record, study="odf2nna").track(ledger.write(record), record)
     monkeypatch.chdir(tmp_path)
     with pointed_at(uri):
         found = run("from_mlflow.py")
-    assert found["model"].metadata.signature.inputs.input_names() == ["inputs"]
-    assert "'compression': 'output_deviation'" in capsys.readouterr().out
+    assert found["encoder"].answers(found["logits"]) == pytest.approx([30_000, 30_000], abs=5_000)
+    assert "Paris" in capsys.readouterr().out

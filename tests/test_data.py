@@ -262,6 +262,7 @@ def test_pickled_cifar10_is_read_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     assert arrays.train_labels.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
     assert arrays.test_labels.tolist() == [5, 6]
     assert arrays.train_labels.dtype == torch.int64
+    assert (len(arrays.class_names), arrays.class_names[3]) == (10, "cat")
 
 
 class Payload:
@@ -305,7 +306,7 @@ def test_digest_tells_shapes_pixels_and_labels_apart() -> None:
         arrays._replace(train_labels=other_label).digest(),
     }
     assert len(digests) == 5
-    assert arrays.digest() == Arrays(*(tensor.clone() for tensor in arrays)).digest()
+    assert arrays.digest() == Arrays(*(tensor.clone() for tensor in arrays[:4])).digest()
 
 
 @settings(max_examples=25, deadline=None)

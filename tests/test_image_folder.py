@@ -74,6 +74,7 @@ def test_all_images_are_there_once_in_orders_drawn_once(root: Path) -> None:
     assert sorted(tested) == list(range(12, 18))
     assert tested != sorted(tested)
     assert dataset.test_labels.tolist() == [(number - 12) // 2 for number in tested]
+    assert dataset.class_names == CLASSES
     for seed in (0, 1):
         training, validation = data.split(dataset, seed)
         assert training.tolist() == list(range(8))

@@ -15,9 +15,10 @@ from synthetic import new_store
 from test_refinement import network
 from tracked import ledger_of, opened, pointed_at, runs
 
-from raydensity import data
+from raydensity import data, encoding
 from raydensity.experiment import run_cohort
 from raydensity.networks import trained
+from raydensity.record import completed
 from raydensity.spec import Compression
 
 RULE = Compression(method="output_deviation", level=0.5)
@@ -54,18 +55,37 @@ def test_an_exported_network_is_a_model_that_answers(spec, record, tmp_path, net
     wine = data.load(spec.dataset)
     expected = trained([spec])[0](wine.test_images).detach()
     with pointed_at(uri):
-        answers = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(wine.test_images.numpy())
+        loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
+        answers = loaded.predict(wine.test_images.numpy())
         files = Path(download_artifacts(f"models:/{model.model_id}", dst_path=str(tmp_path / "got")))
     torch.testing.assert_close(torch.from_numpy(answers["logits"]), expected, atol=1e-5, rtol=1e-5)
+    assert loaded.metadata.metadata["encoding"] == row["exported_encoding"]
+    [written] = files.rglob("encoding.json")
+    encoder = encoding.parse(written.read_text())
+    assert encoder == data.load(spec.dataset).encoding
+    right = (encoder.answers(answers["logits"]).astype(int) == wine.test_labels.numpy()).mean()
+    assert right == row["test_accuracy"]
     [state] = files.rglob("*.safetensors")
     assert sum(each.numel() for each in load_file(state).values()) == row["parameters_after"]
     assert {each.suffix for each in files.rglob("*") if each.is_file()} <= {
         ".onnx",
         ".safetensors",
+        ".json",
         ".yaml",
         ".txt",
         "",
     }
+
+
+def test_a_record_of_before_there_were_encodings_has_a_model(record, tmp_path) -> None:
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    old = completed(record.drop_columns(["exported_encoding"]))
+    opened(uri, old).track(ledger.write(old), old)
+    [model] = models(uri)
+    with pointed_at(uri):
+        metadata = mlflow.pyfunc.load_model(f"models:/{model.model_id}").metadata.metadata
+    assert "encoding" not in metadata
+    assert metadata["compression"] == "output_deviation"
 
 
 def test_models_go_with_their_run(record, tmp_path) -> None:

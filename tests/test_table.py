@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from raydensity import data
 from raydensity.data import table
-from raydensity.data.columns import Encoded, encode
+from raydensity.data.columns import Column, examined
 from raydensity.data.fitting import fitted, ordered
+from raydensity.encoding import reading
+from raydensity.encoding.reading import read_frame
 
 ROWS = 30
 HEADER = "age,town,price\n"
@@ -29,7 +31,7 @@ def written(folder: Path, lines: list[str], header: str = HEADER, name: str = "h
     return folder
 
 
-def examined(folder: Path, **options):
+def houses(folder: Path, **options):
     return table.examine("houses.csv", **{"target": "price", "task": "regression", "root": folder, **options})
 
 
@@ -76,38 +78,71 @@ def test_tables_of_scikit_learn(name, rows, inputs, classes, tmp_path) -> None:
 
 def test_a_table_is_the_same_however_it_is_written(tmp_path: Path) -> None:
     plain = written(tmp_path, rows())
-    frame, _ = table.read_frame(plain / "houses.csv")
+    frame = read_frame(plain / "houses.csv")
     for separator in (";", "\t", "|", ", "):
         name = f"other{ord(separator[0])}.csv"
         (tmp_path / name).write_text((HEADER + "\n".join(rows())).replace(",", separator))
-        pd.testing.assert_frame_equal(table.read_frame(tmp_path / name)[0], frame)
+        pd.testing.assert_frame_equal(read_frame(tmp_path / name), frame)
     frame.to_parquet(tmp_path / "other.parquet")
-    pd.testing.assert_frame_equal(table.read_frame(tmp_path / "other.parquet")[0], frame)
+    found = read_frame(tmp_path / "other.parquet")
+    assert found.index[0] == 1  # a Parquet file has no row with a header
+    pd.testing.assert_frame_equal(found.set_axis(frame.index), frame)
+
+
+def test_a_file_read_in_parts_is_as_if_it_were_read_at_once(tmp_path: Path, monkeypatch) -> None:
+    """Also where its parts look as if they were of different kinds."""
+    columns = {
+        "code": ["01", "02", "2b"] * 4,  # numbers alone in some parts
+        "count": ["1"] * 9 + ["", "2.5", "3"],
+        "large": ["9007199254740993"] * 9 + ["0.5"] * 3,
+        "huge": ["18446744073709551615", *["1"] * 11],
+        "true": ["true"] * 9 + ["maybe"] * 3,
+        "owned": ["True"] * 6 + [""] * 3 + ["False"] * 3,
+        "seldom": [""] * 6 + ["x"] * 6,
+        "never": [""] * 12,
+    }
+    path = tmp_path / "parts.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    whole = read_frame(path)
+    for rows in (1, 3, 5, 11, 12, 13):
+        monkeypatch.setattr(reading, "CELLS", rows * len(columns))
+        pd.testing.assert_frame_equal(read_frame(path).astype(object), whole.astype(object))
+        monkeypatch.setattr(reading, "CELLS", rows * 2)
+        for name in columns:
+            pd.DataFrame({"row": range(12), name: columns[name]}).to_csv(tmp_path / "one.csv", index=False)
+            pd.testing.assert_series_equal(
+                read_frame(tmp_path / "one.csv")[name].astype(object), whole[name].astype(object)
+            )
 
 
 def test_quoted_text_may_hold_what_separates() -> None:
     frame = pd.DataFrame({"a": range(12), "b": ["x,y", "z"] * 6})
-    assert encode(frame, target="a", task="regression").names == ["b = x,y", "b = z"]
+    assert examined(frame, target="a", task="regression").columns == [Column("b", ("x,y", "z"), "texts")]
 
 
 def test_missing_numbers_and_categories(tmp_path: Path) -> None:
     lines = rows()
     lines[4], lines[7] = "?,Ulm,1", "23,?,2"
-    found = examined(written(tmp_path, lines))
-    encoded, _, _ = table._read(found, tmp_path)
-    assert encoded.names == ["age", "age is missing", "town = Bonn", "town = Trier", "town = Ulm"]
-    assert encoded.numbers.tolist() == [True, False, False, False, False]
-    assert np.isnan(encoded.inputs[4, 0])
-    assert encoded.inputs[:, 1].nonzero()[0].tolist() == [4]
-    assert not encoded.inputs[7, 2:].any()
-    assert (encoded.inputs[:, 2:].sum(1) == 1).sum() == ROWS - 1
+    found = houses(written(tmp_path, lines))
+    assert table._read(found, tmp_path)[0].columns == [
+        Column("age", missing=True),
+        Column("town", ("Bonn", "Trier", "Ulm"), "texts"),
+    ]
+    encoding = data.load(found, data_root=tmp_path, data_seed=1).encoding
+    inputs = encoding.encode(read_frame(tmp_path / "houses.csv"))
+    age, town = encoding.columns
+    assert (age.input, age.missing_input, town.inputs) == (0, 1, {"Bonn": 2, "Trier": 3, "Ulm": 4})
+    assert inputs[4, 0] == pytest.approx((age.median - age.mean) / age.scale)
+    assert inputs[:, 1].nonzero()[0].tolist() == [4]
+    assert not inputs[7, 2:].any()
+    assert (inputs[:, 2:].sum(1) == 1).sum() == ROWS - 1
 
 
 def test_columns_can_be_left_out_and_called_categories(tmp_path: Path) -> None:
     folder = written(tmp_path, rows())
-    assert examined(folder, dropped=("town",)).inputs == 1
-    assert examined(folder, categorical=("age",)).inputs == 7 + 3
-    assert examined(folder, target="town", task="classification").classes == 3
+    assert houses(folder, dropped=("town",)).inputs == 1
+    assert houses(folder, categorical=("age",)).inputs == 7 + 3
+    assert houses(folder, target="town", task="classification").classes == 3
 
 
 def test_what_the_first_row_is_the_target_decides(tmp_path: Path) -> None:
@@ -115,19 +150,18 @@ def test_what_the_first_row_is_the_target_decides(tmp_path: Path) -> None:
     (tmp_path / "mushrooms.data").write_text(
         "\n".join(f"{'pe'[n % 2]},{'xyz'[n % 3]},{'ab'[n % 2]}" for n in range(30))
     )
-    frame, first_row = table.read_frame(tmp_path / "mushrooms.data", target="1")
-    assert (list(frame.columns), len(frame), first_row) == (["1", "2", "3"], 30, 1)
+    frame = read_frame(tmp_path / "mushrooms.data", header=["1"])
+    assert (list(frame.columns), len(frame), frame.index[0]) == (["1", "2", "3"], 30, 1)
     (tmp_path / "years.tsv").write_text("2019\t2020\tsold\n" + "\n".join(f"{n}\t{n % 4}\t{n % 5}" for n in range(30)))
-    frame, first_row = table.read_frame(tmp_path / "years.tsv", target="sold")
-    assert (list(frame.columns), len(frame), first_row) == (["2019", "2020", "sold"], 30, 2)
+    frame = read_frame(tmp_path / "years.tsv", header=["sold"])
+    assert (list(frame.columns), len(frame), frame.index[0]) == (["2019", "2020", "sold"], 30, 2)
 
 
 def test_parquet_says_which_columns_are_categories_and_times(tmp_path: Path) -> None:
     frame = pd.DataFrame({"zip": [n % 3 for n in range(30)], "price": [float(n) for n in range(30)]})
     frame.astype({"zip": "category"}).to_parquet(tmp_path / "houses.parquet")
     found = table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
-    encoded, _, _ = table._read(found, tmp_path)
-    assert encoded.names == ["zip = 0", "zip = 1", "zip = 2"]
+    assert table._read(found, tmp_path)[0].columns == [Column("zip", ("0", "1", "2"), "numbers")]
     frame["sold"] = pd.date_range("2020-01-01", periods=30)
     frame.loc[3, "sold"] = pd.NaT
     frame.to_parquet(tmp_path / "houses.parquet")
@@ -136,6 +170,15 @@ def test_parquet_says_which_columns_are_categories_and_times(tmp_path: Path) -> 
     frame.rename(columns={"sold": "zip "}).to_parquet(tmp_path / "houses.parquet")
     with pytest.raises(ValueError, match="two columns are called 'zip'"):
         table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
+
+
+def test_parquet_has_columns_and_an_index_of_any_name(tmp_path: Path) -> None:
+    """The index is no column, and what has no name goes by its number."""
+    frame = pd.DataFrame({0: [1.5, 2.5], 1: ["a", None]}, index=pd.Index(["x", "y"], name="patient"))
+    frame.to_parquet(tmp_path / "rows.parquet")
+    found = read_frame(tmp_path / "rows.parquet")
+    assert found.index.tolist() == [1, 2]
+    assert found.astype(object).where(found.notna(), None).to_dict("list") == {"1": [1.5, 2.5], "2": ["a", None]}
 
 
 def test_full_stops_go_where_test_rows_alone_have_them(tmp_path: Path) -> None:
@@ -177,41 +220,41 @@ def test_full_stops_go_where_test_rows_alone_have_them(tmp_path: Path) -> None:
 )
 def test_a_bad_table_is_one_clear_line(tmp_path: Path, lines, options, said) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        examined(written(tmp_path, lines), **options)
+        houses(written(tmp_path, lines), **options)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"houses\.csv is missing"):
-        examined(tmp_path)
+        houses(tmp_path)
     for source in ("/etc/passwd", "../houses.csv", "a/../../houses.csv"):
         with pytest.raises(ValueError, match="files under the data root"):
             table.examine(source, target="price", task="regression", root=tmp_path)
     (tmp_path / "houses.csv").write_text("")
     with pytest.raises(ValueError, match=r"houses\.csv cannot be read as a table: it is empty"):
-        examined(tmp_path)
+        houses(tmp_path)
     (tmp_path / "houses.csv").write_bytes(b"\xff\xfe\x00\x81" * 9)
     with pytest.raises(ValueError, match=r"houses\.csv cannot be read as a table"):
-        examined(tmp_path)
+        houses(tmp_path)
     (tmp_path / "houses.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(ValueError, match=r"houses\.parquet cannot be read as a table"):
         table.examine("houses.parquet", target="price", task="regression", root=tmp_path)
     written(tmp_path, rows(), header="age,age,price\n")
     with pytest.raises(ValueError, match=r"two columns are called 'age'"):
-        examined(tmp_path)
+        houses(tmp_path)
     with pytest.raises(ValueError, match=r"scikit-learn has iris, wine, breast_cancer, diabetes"):
         table.examine("scikit-learn/boston", target="target", task="regression", root=tmp_path)
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
     """Between the plan of a sweep and its training, or between two machines."""
-    planned = examined(written(tmp_path, rows()))
+    planned = houses(written(tmp_path, rows()))
     data.check(planned, tmp_path)
     written(tmp_path, [*rows(), "21,Ulm,9"])
     with pytest.raises(ValueError, match=r"houses\.csv: the file has changed"):
         data.check(planned, tmp_path)
-    assert examined(tmp_path).digest != planned.digest
+    assert houses(tmp_path).digest != planned.digest
     (tmp_path / "houses.csv").unlink()
     with pytest.raises(ValueError, match=r"houses\.csv is missing"):
         data.check(planned, tmp_path)
@@ -219,13 +262,13 @@ def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
 
 def test_test_rows_of_a_file_of_their_own(tmp_path: Path) -> None:
     written(tmp_path, rows(20), name="later.csv")
-    found = examined(written(tmp_path, rows()), test_source="later.csv")
+    found = houses(written(tmp_path, rows()), test_source="later.csv")
     loaded = data.load(found, data_root=tmp_path)
     assert (found.rows, found.test_rows) == (30, 20)
     assert (loaded.description.train_size, loaded.description.test_size) == (30, 20)
     written(tmp_path, rows(20), header="age,city,price\n", name="later.csv")
     with pytest.raises(ValueError, match=r"later\.csv: its columns are not those of houses\.csv"):
-        examined(tmp_path, test_source="later.csv")
+        houses(tmp_path, test_source="later.csv")
 
 
 # What is fitted -------------------------------------------------------------------------------------------------------
@@ -250,28 +293,40 @@ def test_orders_are_drawn_by_their_seed() -> None:
     assert (ordered(labels, 1) != ordered(labels, 2)).any()
 
 
+def test_booleans_may_be_missing(tmp_path: Path) -> None:
+    """pandas makes objects of them."""
+    lines = [f"{('true', 'false', '')[row % 3]},{row}" for row in range(ROWS)]
+    found = houses(written(tmp_path, lines, header="garden,price\n"))
+    assert table._read(found, tmp_path)[0].columns == [Column("garden", ("False", "True"), "booleans")]
+
+
 def test_scales_are_those_of_the_training_rows_alone(tmp_path: Path) -> None:
     """Whatever the other rows hold, the training rows look the same."""
     generator = np.random.default_rng(0)
-    inputs = np.column_stack([generator.normal(5, 3, 40), generator.integers(0, 2, 40), np.zeros(40)])
-    inputs[3, 0] = np.nan
-    inputs[35, 2] = 1  # a category that no training row has
-    encoded = Encoded(inputs, generator.normal(7, 2, 40), np.array([True, False, False]), ["a", "b", "c"], [])
+    frame = pd.DataFrame(
+        {"a": generator.normal(5, 3, 40), "b": generator.integers(0, 2, 40), "y": generator.normal(7, 2, 40)}
+    )
+    frame.loc[3, "a"] = np.nan
+    frame.loc[35, "b"] = 2  # a category that no training row has
+    found = examined(frame, target="y", task="regression", categorical=("b",))
     training = np.arange(30)
-    first = fitted(encoded, training=training)
-    own = first.inputs[:30, 0]
-    median = (np.nanmedian(inputs[:30, 0]) - inputs[:30, 0][~np.isnan(inputs[:30, 0])].mean()) / own.std()
+    first = fitted(found, target="y", training=training)
+    inputs = first.encode(frame)
+    own = inputs[:30, 0]
     assert own.mean() == pytest.approx(0, abs=1e-6)
     assert own.std() == pytest.approx(1, abs=1e-6)
-    assert abs(first.inputs[3, 0]) < abs(median) + 1
-    assert (first.inputs[:, 1] == inputs[:, 1]).all()
-    assert not first.inputs[:, 2].any()
-    assert first.answers[:30].mean() == pytest.approx(0, abs=1e-6)
-    assert first.answers[:30].std() == pytest.approx(1, abs=1e-6)
-    changed = inputs.copy()
-    changed[30:] = 1000
-    second = fitted(encoded._replace(inputs=changed), training=training)
-    assert (second.inputs[:30] == first.inputs[:30]).all()
+    assert first.columns[0].median == frame["a"][:30].median()
+    assert inputs[3, 0] == pytest.approx((frame["a"][:30].median() - first.columns[0].mean) / first.columns[0].scale)
+    assert (inputs[:35, 2] == (frame["b"] == 0)[:35]).all()
+    assert (first.inputs, first.columns[1].inputs) == (5, {"0": 2, "1": 3})
+    assert not inputs[35, 2:].any()
+    answers = first.answer.standardized(found.answers)
+    assert answers[:30].mean() == pytest.approx(0, abs=1e-6)
+    assert answers[:30].std() == pytest.approx(1, abs=1e-6)
+    assert first.answers(answers[:, None]) == pytest.approx(frame["y"].to_numpy())
+    frame.loc[30:, ["a", "y"]] = 1000
+    again = examined(frame, target="y", task="regression", categorical=("b",))
+    assert fitted(again, target="y", training=training) == first
 
 
 def test_parts_are_drawn_by_the_data_seed() -> None:

@@ -22,10 +22,10 @@ from raydensity.data.augmentation import augment
 from raydensity.data.cifar10 import CIFAR10, CIFAR10_FILE_ORDER
 from raydensity.data.dataset import Arrays, Dataset, Description, Source, split
 from raydensity.data.digits import DIGITS
-from raydensity.data.files import MissingFiles
 from raydensity.data.mnist import MNIST
-from raydensity.data.preprocessing import as_seen, check_preprocessing, normalize
+from raydensity.data.preprocessing import as_seen, check_preprocessing, encoding_of, normalize
 from raydensity.data.random_labels import with_random_labels
+from raydensity.errors import MissingFiles
 from raydensity.memory import machine_memory
 from raydensity.spec import AnyDataset, Spiral, Table, Teacher
 
@@ -38,6 +38,7 @@ __all__ = [
     "check",
     "check_preprocessing",
     "describe",
+    "encoding_of",
     "load",
     "normalize",
     "resolve_root",
@@ -87,14 +88,22 @@ def load(
 ) -> Dataset:
     """A data set with all tensors on `device`. Loaded once per process, folder and device. Raises as `check` does.
 
-    Tables are what the training rows of `data_seed` make of them; other data are the same for all.
+    Tables are what the training rows of `data_seed` make of them, and only the last one is kept; other data are the
+    same for all.
     """
-    data_seed = data_seed if isinstance(name, Table) else 0
-    return _load(name, resolve_root(data_root), not _named(data_root), torch.device(device), data_seed)
+    key = (name, resolve_root(data_root), not _named(data_root), torch.device(device))
+    if not isinstance(name, Table):
+        return _load(*key)
+    if (*key, data_seed) not in _TABLES:
+        _TABLES.clear()  # before the next is read: every data seed has a whole one of its own
+        _TABLES[*key, data_seed] = _loaded(*key, data_seed)
+    return _TABLES[*key, data_seed]
 
 
-@cache
-def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device, data_seed: int) -> Dataset:
+_TABLES: dict[tuple, Dataset] = {}
+
+
+def _loaded(name: AnyDataset, root: Path, may_download: bool, device: torch.device, data_seed: int = 0) -> Dataset:
     source = _source(name, data_seed)
     _check_memory(source.description)
     arrays = _read(source, root, may_download=may_download)
@@ -105,7 +114,12 @@ def _load(name: AnyDataset, root: Path, may_download: bool, device: torch.device
         test_images=arrays.test_images.to(device),
         test_labels=arrays.test_labels.to(device),
         digest=arrays.digest(),
+        class_names=arrays.class_names,
+        encoding=arrays.encoding,
     )
+
+
+_load = cache(_loaded)
 
 
 def _check_memory(description: Description) -> None:

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from raydensity.data.dataset import Arrays, Description, Source
-from raydensity.data.files import MissingFiles, fetch, read_bytes
+from raydensity.data.files import fetch, read_bytes
+from raydensity.errors import MissingFiles
 
 PICKLED, BINARY = "cifar-10-batches-py", "cifar-10-batches-bin"
 TRAIN_FILES = tuple(f"data_batch_{batch}.bin" for batch in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RECORDS = 10_000  # per file
 RECORD_SIZE = 1 + 3 * 32 * 32  # label, then the red, the green and the blue plane, row by row
 
@@ -28,7 +30,7 @@ def read(root: Path) -> Arrays:
     if (root / PICKLED).is_dir():
         return _read_pickled(root)
     if (root / BINARY).is_dir():
-        return Arrays(*_read_binary(root, TRAIN_FILES), *_read_binary(root, TEST_FILES))
+        return Arrays(*_read_binary(root, TRAIN_FILES), *_read_binary(root, TEST_FILES), CLASSES)
     raise MissingFiles(f"cifar10: neither {PICKLED} nor {BINARY} is in {root}")
 
 
@@ -53,7 +55,7 @@ def _read_pickled(root: Path) -> Arrays:
         if not check_integrity(path, md5):
             raise ValueError(f"{path} is truncated or corrupt: its md5 sum is not {md5}")
     train, test = (TorchvisionCIFAR10(root, train=part) for part in (True, False))
-    return Arrays(*_tensors(train.data, train.targets), *_tensors(test.data, test.targets))
+    return Arrays(*_tensors(train.data, train.targets), *_tensors(test.data, test.targets), CLASSES)
 
 
 def _tensors(images_nhwc: np.ndarray, labels: list[int]) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from raydensity.encoding import TableEncoding
 
 COUNTED = 10_000  # images whose pixels are counted at a time, since that copies them
 
@@ -59,26 +62,30 @@ class Description:
 
     @property
     def bytes(self) -> int:
-        """What the data set takes in memory: its images, and a label in int64 for each."""
-        return (self.train_size + self.test_size) * (math.prod(self.input_shape) * (1 if self.pixels else 4) + 8)
+        """What the data set takes in memory: its images, and a label for each."""
+        label = 4 if self.regression else 8
+        return (self.train_size + self.test_size) * (math.prod(self.input_shape) * (1 if self.pixels else 4) + label)
 
 
 class Arrays(NamedTuple):
     """Training and test part in the order of the data file: images [n, ...], labels [n].
 
     Images are uint8 [n, C, H, W], or float32 of any shape, which are then taken as they are. Labels are int64, or
-    float32 in a regression.
+    float32 in a regression. `class_names` are what the labels are called, empty where that is their numbers, and
+    `encoding` is what made a table's rows images.
     """
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+    class_names: tuple[str, ...] = ()
+    encoding: TableEncoding | None = None
 
     def digest(self) -> str:
         """sha256 over the shapes and bytes of the four tensors, in hexadecimal."""
         hashed = hashlib.sha256()
-        for tensor in self:
+        for tensor in self[:4]:
             hashed.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
             hashed.update(tensor.cpu().contiguous().numpy().data)
         return hashed.hexdigest()
@@ -102,7 +109,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A loaded data set, all tensors on one device: images and labels as in `Arrays`."""
+    """A loaded data set, all tensors on one device: all as in `Arrays`."""
 
     description: Description
     train_images: Tensor
@@ -110,6 +117,8 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     digest: str
+    class_names: tuple[str, ...] = ()
+    encoding: TableEncoding | None = None
 
     @cached_property
     def channel_statistics(self) -> tuple[Tensor, Tensor]:

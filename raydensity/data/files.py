@@ -8,9 +8,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-
-class MissingFiles(ValueError):
-    """None of the layouts a data set may have is in the folder."""
+from raydensity.errors import MissingFiles
 
 
 def read_bytes(path: Path, *, size: int, md5: str | None = None) -> bytes:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from raydensity.data.dataset import Arrays, Description, Source
-from raydensity.data.files import MissingFiles
+from raydensity.errors import MissingFiles
 from raydensity.randomness import generator
 from raydensity.spec import ImageFolder
 
@@ -92,8 +92,9 @@ def _part(folder: Path) -> Part:
 def read(options: ImageFolder, root: Path) -> Arrays:
     """All photographs, decoded by all cores. Raises ValueError naming the first that cannot be read."""
     train, test = files(options, root)
+    names = tuple(sorted({Path(path).parent.name for path, _ in train}))  # as torchvision numbers them
     train, test = _permuted(train, "order"), _permuted(test, "test order")
-    return Arrays(*_decoded(train, options.size), *_decoded(test, options.size))
+    return Arrays(*_decoded(train, options.size), *_decoded(test, options.size), names)
 
 
 def _permuted(files: list[tuple[str, int]], purpose: str) -> list[tuple[str, int]]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from raydensity.data.dataset import Arrays, Description, Source
-from raydensity.data.files import MissingFiles, fetch, read_bytes
+from raydensity.data.files import fetch, read_bytes
+from raydensity.errors import MissingFiles
 
 
 class Published(NamedTuple):

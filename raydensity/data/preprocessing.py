@@ -6,13 +6,17 @@ not depend on which images are preprocessed together.
 
 from __future__ import annotations
 
-from typing import get_args
+from functools import partial
+from typing import TYPE_CHECKING, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from raydensity.data.dataset import Dataset, Description
 from raydensity.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from raydensity.encoding import ArrayEncoding, ImageEncoding, TableEncoding
 
 CROP = 28  # pixels of each side that `crop_28` leaves
 WHITE = 255  # the largest pixel value where images are standardised one by one, whatever that of the data set
@@ -51,6 +55,29 @@ def normalize(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
         return scaled
     mean, deviation = dataset.channel_statistics
     return scaled.sub_(mean).div_(deviation)
+
+
+def encoding_of(dataset: Dataset, preprocessing: str) -> TableEncoding | ImageEncoding | ArrayEncoding:
+    """What the inputs and answers of a network mean that was trained on this data set: `normalize`, for those who have
+    neither torch nor the training rows. Raises ValueError as `normalize`."""
+    from raydensity.encoding import ArrayEncoding, Classes, ImageEncoding  # here, since pandas takes a while to import
+
+    known = dataset.description
+    check_preprocessing(known, preprocessing)
+    if dataset.encoding is not None:
+        return dataset.encoding
+    answer = Classes(names=dataset.class_names or tuple(str(number) for number in range(known.classes)))
+    if not known.pixels:
+        return ArrayEncoding(shape=known.input_shape, answer=answer)
+    channels, rows, columns = known.input_shape
+    of_images = partial(ImageEncoding, shape=(channels, rows, columns), white=known.scale, answer=answer)
+    if preprocessing == "unit":
+        return of_images(divisor=known.scale)
+    if preprocessing == "standardized":
+        mean, deviation = (tuple(each.flatten().tolist()) for each in dataset.channel_statistics)
+        return of_images(divisor=known.scale, mean=mean, deviation=deviation)
+    middle = CROP if preprocessing == "crop_28" else None
+    return of_images(divisor=known.scale / WHITE, each_image=True, middle=middle)
 
 
 def as_seen(dataset: Dataset, images: Tensor, preprocessing: str) -> Tensor:
