@@ -34,8 +34,8 @@ def removed_without_loss(tables: Tables) -> list[Claim]:
         here = (
             f"{words} on validation rows {rows['compression'].mean():.0f} % of the parameters go on average, more than "
             f"{COMPRESSED} % on {many} of {len(rows)} data sets; on test rows that is {_in_words(rows)}, a loss of "
-            f"more than {TOLERANCE:g} (points, or % of the squared error) on {lost} of them ({p_relation(p)} that it "
-            "is seldom)."
+            f"more than {TOLERANCE:g} (points, or % of the squared error) on {lost} of them (sign test "
+            f"that most have none, {p_relation(p)})."
         )
         holds = bool(2 * many > len(rows)) and p < ALPHA
         fails = 2 * many <= len(rows) or 2 * lost >= len(rows)
