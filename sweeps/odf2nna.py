@@ -343,7 +343,7 @@ def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict
         if row["compression"] == "output_deviation"
         and row["refinement"] == cell["refinement"]
         and row["units_left"]
-        and (row["criterion"] != "share" or row["level"])  # not those that trained on with all units
+        and row["parameters_after"] < row["parameters"]  # not those that trained on with all units
     ]
     if not before or not rows:
         return
@@ -363,6 +363,7 @@ def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
         "scored_on",
         "status",
         "units_left",
+        "parameters",
         "parameters_after",
         "task",
         "validation_accuracy",
