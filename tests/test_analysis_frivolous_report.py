@@ -189,11 +189,15 @@ def test_curves_inside_say_nothing_while_others_are_missing():
     [
         ({"precision": "bf16"}, "it trained in single precision"),
         ({"measured_images": 20}, "it measured units on 768 images or more"),
-        ({"schedule": "constant"}, "its learning rates fell"),
+        ({"schedule": "constant"}, "its learning rates fell by 5 % after each epoch"),
+        (
+            {"spec": alexnet(1).model_dump_json().replace('"factor":0.95', '"factor":0.5')},
+            "its learning rates fell by 5 % after each epoch",
+        ),
     ],
 )
 def test_what_is_unlike_the_papers_has_no_published_values(tmp_path, changes, reason):
-    rows = initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2), **changes)
+    rows = [row | changes for row in initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2))]
     assert set(verdicts([claims.frivolous_units_outgrow], rows)[0]) == {"no verdict"}
     words, _ = written(rows, tmp_path)
     assert f"Unlike the paper ({reason}): no published values and no verdicts" in words

@@ -59,8 +59,9 @@ class Networks:
     on; 0 where that is not known), `largest_batch` (whether a ResNet18 has the paper's largest batch of its width),
     `rate_of_batch` (whether its learning rate is that of its batch), `accuracy` and `train_accuracy` (percent; on the
     test set, and on the training set at the epoch whose weights were kept), `short` (trained for fewer epochs than the
-    paper's, and until they ran out) and `long` (for more). `layers` has a row a network and layer (`measure`), `row` is
-    the network's label in `used`. `tried` are all networks, with the record's columns.
+    paper's, and until they ran out), `long` (for more) and `rate_decay` (what the learning rate is multiplied by after
+    each epoch; NaN where it does not fall so). `layers` has a row a network and layer (`measure`), `row` is the
+    network's label in `used`. `tried` are all networks, with the record's columns.
     """
 
     used: pd.DataFrame
@@ -91,6 +92,9 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
     used = frame[finished & has].reset_index(drop=True)
     known = pd.Series([_images(*row) for row in zip(used["dataset"], used["spec"], strict=True)], index=used.index)
     used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
+    schedules = [json.loads(spec)["training"].get("schedule", {}) for spec in used["spec"]]
+    used["rate_decay"] = [schedule.get("factor", np.nan) for schedule in schedules]
+    used["rate_decay"] = used["rate_decay"].where(used["schedule"] == "exponential")
     used["accuracy"] = 100 * used["test_accuracy"]
     used["train_accuracy"] = [
         100 * _at(*row)

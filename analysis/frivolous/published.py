@@ -18,6 +18,7 @@ from analysis.frivolous.gain import WIDTHS
 DATASETS = ("cifar10_file_order", "teacher", "image_folder")
 MEASURED_IMAGES = 768  # the fewest that the published code measures units on
 DECAYING = ("alexnet", "mlp")  # with momentum and SGD
+RATE_DECAY = 0.95  # what their learning rates are multiplied by after each epoch
 IMAGENET = 1_271_167  # images that ImageNet is trained on here, without those held out; some of its classes have fewer
 
 # Gains, smallest and largest over the curves of a panel (figure: annotated there, two digits are exact).
@@ -184,8 +185,8 @@ def unlike(networks: pd.DataFrame, scale: str) -> list[str]:
     if networks["measured_images"].between(1, MEASURED_IMAGES - 1).any():
         found.append(f"it measured units on {MEASURED_IMAGES} images or more")
     decays = networks["architecture"].isin(DECAYING) & networks["optimizer"].eq("sgd")
-    if (decays & networks["schedule"].ne("exponential")).any():
-        found.append("its learning rates fell")
+    if (decays & networks["rate_decay"].ne(RATE_DECAY)).any():
+        found.append("its learning rates fell by 5 % after each epoch")
     if networks["long"].any():
         found.append("it trained for fewer epochs")
     return found
