@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("raydensity", deadline=None)  # machines are busy, and the first example may import or compile
+settings.load_profile("raydensity")
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_steps_equal_autograd(sizes, density):
     hold_to_autograd(*random_stack(sizes, 4, density=density))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(1, 6), min_size=4, max_size=4),
     st.floats(0, 1),

@@ -31,7 +31,7 @@ def trained(parameters, masks, order, rates, images, labels, momenta=None):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.integers(0, 4), min_size=1, max_size=6, unique=True),
     st.sampled_from([1, 7, 16, 25, 128]),
@@ -70,7 +70,7 @@ def test_a_network_sees_the_batches_of_its_order():
     assert not equal(others, together)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 11), max_size=5, unique=True), st.sampled_from([0.15, 0.5, 1.0]))
 def test_any_segments_make_the_same_steps(cuts, density):
     parameters, masks = five_networks(density)

@@ -35,7 +35,7 @@ def outputs(networks, x):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 4),
     st.integers(1, 40),

@@ -175,7 +175,7 @@ def test_random_units_are_those_of_the_seed() -> None:
 NETWORKS = st.tuples(st.integers(0, 99), st.integers(1, 6), st.lists(st.integers(1, 8), min_size=1, max_size=3))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(NETWORKS, st.sampled_from(UNIT_SCORES), st.sampled_from([0.0, 0.3, 0.6, 0.99]), st.booleans())
 def test_the_sliced_network_equals_the_masked_one(shape, method, level, regression) -> None:
     seed, inputs, hidden = shape
@@ -191,7 +191,7 @@ def test_the_sliced_network_equals_the_masked_one(shape, method, level, regressi
     torch.testing.assert_close(smaller(seen.images), steps["logits"](x), atol=1e-4, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(NETWORKS)
 def test_compensation_by_mean_is_exact_for_constant_units(shape) -> None:
     """Units whose incoming weights are zero give their bias to all images; without them nothing changes."""

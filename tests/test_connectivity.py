@@ -2,7 +2,7 @@ from itertools import pairwise, product
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raydensity.measures.connectivity import connected, connected_nonzeros
@@ -80,7 +80,6 @@ def networks(draw):
     return [torch.rand(number, after, before, generator=source) < share for before, after in pairwise(sizes)]
 
 
-@settings(deadline=None)
 @given(networks())
 def test_connected_is_what_lies_on_enumerated_paths(masks):
     result = connected(masks)

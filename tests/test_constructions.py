@@ -90,7 +90,7 @@ def test_curves_show_what_is_prunable():
     assert len({tuple(curve.unchanged) for curve in prunability(wide, [CORNERS], seed=4)}) > 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(6, 7), st.integers(1, 3))
 def test_networks_of_any_shape_stay_the_same_function(hidden, inputs, classes):
     network = randomized(DenseNetwork(inputs, tuple(hidden), classes))

@@ -309,7 +309,7 @@ def test_digest_tells_shapes_pixels_and_labels_apart() -> None:
     assert arrays.digest() == Arrays(*(tensor.clone() for tensor in arrays[:4])).digest()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data_seed=st.integers(0, 2**31 - 1))
 def test_split_parts_the_training_file(data_seed: int) -> None:
     digits = data.load("digits")

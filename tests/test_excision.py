@@ -29,7 +29,7 @@ def equal(actual, expected):
 
 
 @pytest.mark.parametrize("architecture", SMALL)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_the_excised_network_computes_what_the_network_does_without_those_units(architecture, data):
     network, x = small(architecture), images(3)
@@ -40,7 +40,7 @@ def test_the_excised_network_computes_what_the_network_does_without_those_units(
     assert all(outputs[layer].shape[1] == int(own.sum()) for layer, own in kept.items())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data(), loud=st.booleans())
 def test_normalisation_across_neighbours_finds_those_that_are_left_where_they_were(data, loud):
     network, x = small("alexnet").float(), images(3).float() * (100 if loud else 1)  # loud, so that it matters
@@ -62,7 +62,7 @@ def test_normalisation_after_two_excisions():
     assert difference(once, side_by_side, x).largest > 1e-3  # 1 and 4 are no neighbours
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_dense_networks_of_any_shape_become_dense_networks_of_the_narrow_shape(data):
     inputs, *hidden = data.draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))

@@ -105,7 +105,7 @@ def test_one_group_of_all_and_nothing_to_choose():
 
 
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_setting_keeps_the_rate_of_the_largest_mean(data):
     accuracy = st.integers(0, 4).map(lambda count: count / 4)
     keys = [(rate, factor, seed) for rate in RATES for factor in (1.0, 10.0) for seed in range(2)]

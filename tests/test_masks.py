@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sparse_networks import on_digits, on_spiral
 
@@ -41,7 +41,6 @@ def test_the_published_selector_compares_strictly():
     assert kept_of([[2.0, 1.0]], [1], fewer_by_one=True) == [[0, 0]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=30), st.data())
 def test_exactly_as_many_as_asked_and_none_larger_is_left_out(values, draw):
     split = draw.draw(st.integers(1, len(values) - 1))

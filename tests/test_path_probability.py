@@ -86,7 +86,7 @@ def test_at_a_fixed_budget_paths_vanish_with_width(layerwise):
     assert shares[-1] == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=5), st.data())
 def test_extreme_budgets(sizes, draw):
     layers = [a * b for a, b in pairwise(sizes)]

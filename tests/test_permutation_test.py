@@ -16,7 +16,7 @@ def test_literal():
     assert test.p == pytest.approx(2 / 6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=5), st.lists(st.integers(0, 4), min_size=2, max_size=5))
 def test_few_numbers_are_enumerated(first, second):
     ranks = stats.rankdata(first + second)

@@ -55,7 +55,7 @@ def test_dependent_units_go_and_nothing_is_lost(architecture):
     equal(narrow(other), network(other))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5), st.integers(1, 4))
 def test_units_that_are_always_active_have_the_rank_of_their_inputs(inputs, rank, extra, classes):
     """All units active: the layer is affine, and has as many independent units as inputs, or units."""

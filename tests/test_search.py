@@ -63,7 +63,7 @@ def test_published_counts_of_3_rows_and_7_columns():
     assert (counts[7], counts[8], counts[21]) == (301, 2331, 1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(1, 4))
 def test_layer_masks_are_all_matrices_up_to_the_order_of_rows(rows, columns):
     expected = brute_force(rows, columns)
@@ -74,7 +74,7 @@ def test_layer_masks_are_all_matrices_up_to_the_order_of_rows(rows, columns):
     assert count_layer_masks(rows, columns) == sizes
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 5), st.integers(1, 6), st.data())
 def test_counts_agree_with_the_lists(rows, columns, draw):
     counts = count_layer_masks(rows, columns)
@@ -169,7 +169,7 @@ def test_published_totals():
     assert random + fixed_95 + pruned_95 + fixed_995 + pruned_995 == 485_838
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 3), min_size=1, max_size=3),
     st.integers(1, 3),

@@ -22,7 +22,7 @@ def test_spectra_of_a_constant_and_of_a_single_pixel():
     assert spectral_total_variation(pixel) == pytest.approx(0, abs=1e-9)  # all frequencies alike
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7), st.integers(0, 99))
 def test_symmetries(channels, height, width, seed):
     source = torch.Generator().manual_seed(seed)

@@ -105,7 +105,7 @@ RULES = st.one_of(
     scale=st.sampled_from([1e-4, 1.0, 1e4]),
     width=st.sampled_from([0.01, 0.07]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_stacked_steps_are_those_of_single_networks(rule, decay, decayed, rates, scale, width):
     def spec(seed, rate):
         own = rule.model_copy(update={"weight_decay": decay, "learning_rate": rate})
@@ -175,7 +175,7 @@ def test_blocks_change_no_bit(monkeypatch, rule, numbers):
     other_layout=st.booleans(),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_compiled_adam_is_that_of_tensors(shape, transposed, masked, other_layout, seed):
     """The same rule written in tensors, in double precision; and each network alone, bit for bit."""
     source = torch.Generator().manual_seed(seed)

@@ -7,9 +7,9 @@
     same = refactor(network, images, removed=dependent(network, images))         # exact linear combinations alone
     difference(network, narrow, other_images).same_answers        # share of equal answers, 1.0 where nothing was lost
 
-Networks are plain modules in evaluation mode: those of `raydensity.networks.trained`, or built by `models.build` and
-given the weights of any state dictionary. What comes out has the same class and fewer units (Frivolous Units,
-section 3).
+Networks are plain modules, in any mode, and are seen in evaluation mode: those of `raydensity.networks.trained`, or
+built by `models.build` and given the weights of any state dictionary. What comes out has the same class and fewer
+units (Frivolous Units, section 3).
 """
 
 from raydensity.narrowing.constructions import more_of_both, only_prunable, only_redundant
