@@ -334,6 +334,9 @@ def test_parts_are_drawn_by_the_data_seed() -> None:
     first, again, other = (data.load(iris, data_seed=seed) for seed in (0, 0, 1))
     assert first is again
     assert first.digest != other.digest
+    later = data.load(iris, data_seed=0)
+    assert later is not first  # only the last one is kept: a worker meets all seeds of a large table
+    assert later.digest == first.digest
     known = first.description
     assert (known.fitted_size, known.validation_size, known.test_size) == (106, 22, 22)
     training, validation = data.split(first, 0)
