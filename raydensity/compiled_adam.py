@@ -24,8 +24,9 @@ WHOLE = np.ones((1, 1), np.uint8)  # in the place of a mask
 
 
 def can_be_compiled(parameter: Tensor) -> bool:
-    """Whether a stacked parameter lies in memory as the step takes it: without gaps, one network after the other."""
-    return parameter.device.type == "cpu" and parameter.dtype == torch.float32 and _in_memory(parameter) is not None
+    """Whether each network of a stacked parameter lies in memory without gaps. There may be some between networks."""
+    in_order = _in_memory(parameter[:1]) is not None
+    return parameter.device.type == "cpu" and parameter.dtype == torch.float32 and in_order
 
 
 def step(
@@ -40,21 +41,26 @@ def step(
 ) -> None:
     """Change a stacked parameter [R, ...] and its slots in place, from its gradient. `rate` [R, 1, ...].
 
-    Slots and mask are laid out in memory as the parameter. `number` counts steps from 1. Where `mask` is False the
-    gradient counts as zero.
+    Networks of slots and mask are laid out in memory as those of the parameter. `number` counts steps from 1. Where
+    `mask` is False the gradient counts as zero.
     """
-    if gradient.stride() != parameter.stride():  # as autograd may give it
+    if gradient.stride()[1:] != parameter.stride()[1:]:  # as autograd may give it
         gradient = torch.empty_like(parameter).copy_(gradient)
-    tensors = [parameter, gradient, slots["mean"], slots["square"]]
-    assert all(tensor.stride() == parameter.stride() for tensor in tensors)
-    masked = mask is not None
-    masks = _numbers(mask).view(np.uint8) if mask is not None else WHOLE
+    tensors = [parameter, gradient, slots["mean"], slots["square"], *([] if mask is None else [mask])]
+    assert all(tensor.stride()[1:] == parameter.stride()[1:] for tensor in tensors)
     # In double precision: 1 - beta2 in single is off by 5e-5 of itself.
     rests = 1 - rule.beta1, 1 - rule.beta2
     corrections = 1 - rule.beta1**number, math.sqrt(1 - rule.beta2**number)
-    constants = (*rests, rule.beta2, rule.epsilon, *corrections)
+    constants = list(map(F, (*rests, rule.beta2, rule.epsilon, *corrections)))
     rates = rate.detach().reshape(-1).numpy()
-    _step(*(_numbers(tensor) for tensor in tensors), masks, masked, rates, *map(F, constants))
+    # At once, or where there are gaps between networks one after the other: the same numbers, whatever the stack.
+    together = all(_in_memory(tensor) is not None for tensor in tensors)
+    parts = [slice(None)] if together else [slice(row, row + 1) for row in range(len(parameter))]
+    for part in parts:
+        numbers, masks = [_numbers(tensor[part]) for tensor in tensors[:4]], WHOLE
+        if mask is not None:
+            masks = _numbers(mask[part]).view(np.uint8)
+        _step(*numbers, masks, mask is not None, rates[part], *constants)
 
 
 def _in_memory(stacked: Tensor) -> Tensor | None:
