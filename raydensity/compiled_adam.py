@@ -7,7 +7,7 @@ the memory again. Elementwise and without reordering, so that results do not dep
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numba
 import numpy as np
@@ -25,8 +25,8 @@ WHOLE = np.ones((1, 1), np.uint8)  # in the place of a mask
 
 def can_be_compiled(parameter: Tensor) -> bool:
     """Whether each network of a stacked parameter lies in memory without gaps. There may be some between networks."""
-    in_order = _in_memory(parameter[:1]) is not None
-    return parameter.device.type == "cpu" and parameter.dtype == torch.float32 and in_order
+    of_this = parameter.device.type == "cpu" and parameter.dtype == torch.float32
+    return of_this and _in_order(parameter[:1]) is not None
 
 
 def step(
@@ -53,28 +53,33 @@ def step(
     corrections = 1 - rule.beta1**number, math.sqrt(1 - rule.beta2**number)
     constants = list(map(F, (*rests, rule.beta2, rule.epsilon, *corrections)))
     rates = rate.detach().reshape(-1).numpy()
-    # At once, or where there are gaps between networks one after the other: the same numbers, whatever the stack.
-    together = all(_in_memory(tensor) is not None for tensor in tensors)
-    parts = [slice(None)] if together else [slice(row, row + 1) for row in range(len(parameter))]
-    for part in parts:
-        numbers, masks = [_numbers(tensor[part]) for tensor in tensors[:4]], WHOLE
-        if mask is not None:
-            masks = _numbers(mask[part]).view(np.uint8)
-        _step(*numbers, masks, mask is not None, rates[part], *constants)
+    for part, arrays in _parts(tensors):
+        masks = WHOLE if mask is None else arrays[4].view(np.uint8)
+        _step(*arrays[:4], masks, mask is not None, rates[part], *constants)
 
 
-def _in_memory(stacked: Tensor) -> Tensor | None:
-    """[R, numbers] in the order of the memory; None where that has gaps."""
-    for ordered in (stacked, stacked.transpose(-1, -2) if stacked.ndim == 3 else stacked):
-        if ordered.is_contiguous():
-            return ordered.detach().view(len(stacked), -1)
-    return None
+def _parts(stacks: list[Tensor]) -> Iterator[tuple[slice, list[NDArray]]]:
+    """Networks and each stack's [R, numbers]: all at once or, where there are gaps in memory between them, one after
+    the other. A step's numbers are the same, whatever the stack."""
+    count = len(stacks[0])
+    together = count == 1 or all(stack.stride(0) * count == stack.numel() for stack in stacks)
+    for part in [slice(None)] if together else [slice(row, row + 1) for row in range(count)]:
+        yield part, [_numbers(stack[part]) for stack in stacks]
+
+
+def _in_order(stacked: Tensor) -> Tensor | None:
+    """The same in the order of the memory; None where that has gaps."""
+    if stacked.is_contiguous():
+        return stacked
+    transposed = stacked.transpose(-1, -2)
+    return transposed if stacked.ndim == 3 and transposed.is_contiguous() else None
 
 
 def _numbers(stacked: Tensor) -> NDArray:
-    view = _in_memory(stacked)
-    assert view is not None
-    return view.numpy()
+    """[R, numbers] in the order of the memory, which has no gaps."""
+    ordered = _in_order(stacked)
+    assert ordered is not None
+    return ordered.detach().view(len(stacked), -1).numpy()
 
 
 @jit

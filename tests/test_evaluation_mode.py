@@ -4,6 +4,8 @@ import pytest
 import torch
 from random_networks import images, small
 
+from raydensity.interpretability.maximization import Ascent
+from raydensity.interpretability.units import unit_images
 from raydensity.measures.covariance import covariances
 from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.measures.prunability import prunability
@@ -21,6 +23,9 @@ MEASURES = {
     "prunable": lambda network, x: {layer: mask.tolist() for layer, mask in prunable(network, x).items()},
     "redundant": redundant,
     "outcomes": lambda network, x: outcomes(network, x, x, torch.zeros(len(x), dtype=torch.int64), seed=0),
+    "unit_images": lambda network, x: unit_images(
+        network, input_shape=x.shape[1:], seed=0, most_units=2, ascent=Ascent(steps=2, starts=2)
+    ),
     "difference": lambda network, x: difference(network, small("resnet56", seed=1).float(), x),
 }
 

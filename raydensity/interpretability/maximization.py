@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.models.chain import Chain
 from raydensity.randomness import generator
 
@@ -58,11 +59,10 @@ def maximizing_images(
 
     `preprocess` turns images [P, C, H, W] with values from 0 to 1 into what the network was trained on, differentiably.
     A unit's image depends on seed, layer and unit, and but for rounding not on the others. The network runs in
-    evaluation mode, in which it stays. Raises ValueError for a layer or unit that the network has not, and for data
-    that are no images.
+    evaluation mode. Raises ValueError for a layer or unit that the network has not, and for data that are no images.
     """
     ascent = ascent or Ascent()
-    steps = network.eval().steps()
+    steps = network.steps()
     if layer not in steps or layer == "logits":
         known = ", ".join(name for name in steps if name != "logits")
         raise ValueError(f"layer: {layer!r} is none of the hidden layers of this network, {known}")
@@ -79,16 +79,17 @@ def maximizing_images(
         return x.flatten(2).mean(2) if x.ndim == 4 else x
 
     device = next(network.parameters()).device
-    with torch.no_grad():
+    with evaluation_mode(network), torch.no_grad():
         count = excitations(torch.zeros(1, *input_shape, device=device)).shape[1]
     if not units:
         raise ValueError(f"units: none is asked for; {layer} has the units 0 to {count - 1}")
     if not all(0 <= unit < count for unit in units):
         raise ValueError(f"units: {layer} has the units 0 to {count - 1}, asked for are {min(units)} to {max(units)}")
-    found = [
-        _maximize(excitations, layer, units[begin : begin + CHUNK], input_shape, seed, ascent, device)
-        for begin in range(0, len(units), CHUNK)
-    ]
+    with evaluation_mode(network):
+        found = [
+            _maximize(excitations, layer, units[begin : begin + CHUNK], input_shape, seed, ascent, device)
+            for begin in range(0, len(units), CHUNK)
+        ]
     return Maximized(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from raydensity.interpretability.maximization import Ascent, maximizing_images
 from raydensity.interpretability.total_variation import spectral_total_variation, total_variation
+from raydensity.measures.evaluation_mode import evaluation_mode
 from raydensity.models.chain import Chain
 from raydensity.randomness import generator
 
@@ -69,7 +70,8 @@ def unit_images(
 def _counts(network: Chain, input_shape: tuple[int, ...], preprocess: Callable[[Tensor], Tensor]) -> dict[str, int]:
     """How many units each hidden layer has."""
     seen = preprocess(torch.zeros(1, *input_shape, device=next(network.parameters()).device))
-    return {layer: output.shape[1] for layer, output in network.eval().activations(seen).items()}
+    with evaluation_mode(network):
+        return {layer: output.shape[1] for layer, output in network.activations(seen).items()}
 
 
 def _drawn(layer: str, count: int, most: int | None, seed: int) -> list[int]:
