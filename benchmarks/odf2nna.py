@@ -1,4 +1,4 @@
-"""How fast a trained network is compressed by every rule and refined, against a loop over small networks in plain torch.
+"""How fast a trained network is compressed by every rule and refined, against a loop over small modules in torch.
 
     python benchmarks/odf2nna.py                               all data sets, on one core
     python benchmarks/odf2nna.py --dataset california          one of them
