@@ -15,6 +15,7 @@ import torch
 from raydensity.errors import one_line
 from raydensity.memory import machine_memory
 from raydensity.placement import Cluster
+from raydensity.provenance import DIGEST, other_code
 
 # Read when Ray starts. No usage statistics, no files a trial, and Ctrl-C ends the sweep at once: the ledger has it all.
 for _name, _value in {
@@ -29,10 +30,12 @@ for _name, _value in {
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
 from ray.autoscaler.sdk import request_resources  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 OBJECT_STORE = 128 * 2**20  # bytes; only specs pass through it
 PATIENCE = 5.0  # seconds for an address to answer
 WORKER_PATIENCE = 900.0  # seconds for a cloud to bring the first worker
+ANSWER_PATIENCE = 120.0  # for a busy machine to start a process
 
 
 def local_resources() -> Cluster:
@@ -91,6 +94,7 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True) ->
     try:
         if address:
             _need_a_core(address, patience=WORKER_PATIENCE if wait else 0)
+            _need_the_same_code()
         yield _cluster_resources(resources) if address else resources
     finally:
         ray.shutdown()
@@ -112,6 +116,36 @@ def _need_a_core(address: str, *, patience: float) -> None:
             time.sleep(1)
     finally:
         request_resources(bundles=[])  # what the sweep asks for from now on decides
+
+
+def _need_the_same_code() -> None:
+    """ValueError, in one line, if a machine of the cluster would run other code than this process.
+
+    Those that join later find it out themselves (trial.py).
+    """
+
+    @ray.remote(num_cpus=0, max_retries=0)
+    def digest_there() -> str:
+        from raydensity import provenance
+
+        return provenance.DIGEST
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    there = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    asked = [digest_there.options(scheduling_strategy=each).remote() for each in there]
+    for node, reference in zip(nodes, asked, strict=True):
+        name = node["NodeManagerAddress"]
+        try:
+            found = ray.get(reference, timeout=ANSWER_PATIENCE)
+        except ray.exceptions.RayError as error:
+            raise ValueError(f"--address: the node {name} cannot run raydensity ({_cause(error)})") from None
+        if found != DIGEST:
+            raise ValueError(f"--address: {other_code(found, than=DIGEST, node=name)}")
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong on the other machine, where Ray says so."""
+    return one_line(getattr(error, "cause", None) or error)
 
 
 def _cluster_resources(here: Cluster) -> Cluster:

@@ -25,7 +25,7 @@ from raydensity.measuring import measured_columns
 from raydensity.models import counts
 from raydensity.models.mlp import DenseNetwork
 from raydensity.networks import prepared, trained_cohort
-from raydensity.provenance import git_state
+from raydensity.provenance import Code, code
 from raydensity.pruning.magnitude import global_trajectory, trajectory
 from raydensity.pruning.masks import units_left
 from raydensity.published_weights import Weights
@@ -61,12 +61,13 @@ def run_cohort(
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     published: Mapping[str, Weights] | None = None,
+    made_by: Code | None = None,
 ) -> pa.Table:
     """Train, prune and measure the networks of one cohort: a table with `record.SCHEMA`, one row a network.
 
     `checkpoints` is a folder from which an interrupted cohort goes on; `published` has the weights that specs name by
-    digest. On a CPU it sets torch to one thread. Raises ValueError for a data set that cannot be loaded or preprocessed
-    so, or a width that leaves a layer empty.
+    digest; `made_by` is for machines that have the code without its checkout. On a CPU it sets torch to one thread.
+    Raises ValueError for a data set that cannot be loaded or preprocessed so, or a width that leaves a layer empty.
     """
     dataset = prepared(specs[0], device=device, data_root=data_root)
 
@@ -100,7 +101,8 @@ def run_cohort(
         seconds["seconds_measuring"] = time.monotonic() - clock
         for index, weights, pruning, measures in zip(alive, kept, pruned, measured, strict=True):
             rows[index] |= weights | pruning | measures
-    common = _common_columns(specs, dataset, device) | {key: value / len(specs) for key, value in seconds.items()}
+    common = _common_columns(specs, dataset, device, made_by or code())
+    common |= {key: value / len(specs) for key, value in seconds.items()}
     table = [
         {"network_id": spec.id, **spec.factors(), **common, "spec": spec.model_dump_json(), **row}
         for spec, row in zip(specs, rows, strict=True)
@@ -108,11 +110,10 @@ def run_cohort(
     return pa.Table.from_pylist(table, schema=SCHEMA)
 
 
-def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str) -> dict[str, Any]:
+def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str, made_by: Code) -> dict[str, Any]:
     """What all networks of the cohort share: counts and provenance."""
     known, architecture = dataset.description, specs[0].architecture
     model = models.outline(architecture, known)
-    commit, dirty = git_state()
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "cpu"
     return {
         "parameters": counts.parameter_count(model),
@@ -124,8 +125,8 @@ def _common_columns(specs: Sequence[NetworkSpec], dataset: Dataset, device: str)
         "data_digest": dataset.digest,
         "device": name,
         "torch_version": str(torch.__version__),
-        "git_commit": commit,
-        "git_dirty": dirty,
+        "git_commit": made_by.commit,
+        "git_dirty": made_by.dirty,
     }
 
 

@@ -22,6 +22,7 @@ from raydensity.experiment import run_cohort
 from raydensity.ledger import KINDS, Ledger
 from raydensity.plan import KIND, Plan, kind, table_of
 from raydensity.progress import Watch
+from raydensity.provenance import code
 from raydensity.published_weights import Weights
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
@@ -89,6 +90,7 @@ def _tune(
         out=ledger.folder.parents[1],
         study=plan.study,
         owner=owner,
+        code=code(),
         tracker=tracker,
         data_root=data_root,
         published=published,

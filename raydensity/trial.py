@@ -24,6 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raydensity.errors import one_line
 from raydensity.experiment import Progress
 from raydensity.ledger import Ledger
+from raydensity.provenance import DIGEST, Code, other_code
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
 from raydensity.tracking import Tracker
@@ -42,8 +43,8 @@ class Job:
     """What all trials of a sweep share. Paths are absolute: a worker's folder is not the user's.
 
     `cohorts` are references to lists of specs, and `gpus` the share of a GPU that each has; `owner` is the driver's
-    token for the ledger; `published` has the weights that specs name by digest; `home` is the node that has the ledger:
-    records come there from every other one.
+    token for the ledger, and `code` what it runs; `published` has the weights that specs name by digest; `home` is the
+    node that has the ledger: records come there from every other one.
     """
 
     cohorts: Sequence[ray.ObjectRef]
@@ -52,6 +53,7 @@ class Job:
     out: Path
     study: str
     owner: str
+    code: Code
     tracker: Tracker
     data_root: Path
     published: Mapping[str, Weights]
@@ -68,6 +70,8 @@ def trial(config: dict[str, Any], *, job: Job) -> dict[str, Any]:
     unusable.
     """
     tune.report(_result(0, share=0.0))  # this worker works
+    if job.code.digest != DIGEST:
+        return _result(0, failed=other_code(DIGEST, than=job.code.digest, node=ray.util.get_node_ip_address()))
     specs: list[NetworkSpec] = ray.get(job.cohorts[config["cohort"]])
     device = _device(job.gpus[config["cohort"]])
     pending, done, warnings = [specs], 0, []
@@ -123,6 +127,7 @@ def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Calla
         published=job.published,
         checkpoints=ledger.checkpoints,
         on_progress=on_progress,
+        made_by=job.code,
     )
     warning = _at_home(keep, record, job)
     ledger.drop_checkpoints({spec.id for spec in specs})

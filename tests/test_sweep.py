@@ -20,6 +20,7 @@ from raydensity import cluster, data, plan, record, sweep, tracking
 from raydensity.experiment import cohort_id, run_cohort
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, Slots
+from raydensity.provenance import DIGEST, Code
 from raydensity.spec import MLP, content_hash
 
 RESOURCES = Cluster(cpus=4, gpus=1)
@@ -265,6 +266,19 @@ def test_a_fault_of_the_code_fails_its_cohort_at_once_and_is_kept_in_full(troubl
     assert tried[0.7] == 1
     assert outcome.reasons["KeyError: 'a fault of ours'"] == 1
     assert 'raise KeyError("a fault of ours")' in mine.ledger.failures.read_text()
+
+
+def test_workers_with_other_code_than_the_driver_train_nothing_and_say_so(tmp_path, monkeypatch):
+    mine = Sweep(tmp_path)
+    log = tmp_path / "log"
+    log.mkdir()
+    specs = mlps(2)
+    monkeypatch.setattr(sweep, "code", lambda: Code("", False, "0" * 64))
+    outcome = mine.run(mine.plan_of(specs), runner=standin(specs, log))
+    assert outcome.missing == 2
+    [reason] = outcome.reasons
+    assert f"has other code of raydensity than the driver ({DIGEST[:12]}, not 000000000000)" in reason
+    assert not list(log.iterdir())
 
 
 def test_a_tracker_that_goes_away_does_not_stop_a_sweep(tmp_path):
