@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from raydensity import compiled
 from raydensity.cohort import Cohort
@@ -142,10 +142,13 @@ class StackedOptimizer:
 
 
 def decayed(cohort: Cohort, training: Training) -> set[str]:
-    """Names of the parameters that weight decay acts on: all, none, or the kernels of the dense layers but the last."""
+    """Names of the parameters that weight decay acts on, as `Training.decayed` says; none where there is none."""
     if not training.optimizer.weight_decay:
         return set()
     if training.decayed == "all":
         return set(cohort.shapes)
+    if training.decayed == "all_but_norms":
+        norms = [name for name, module in cohort.model.named_modules() if isinstance(module, nn.BatchNorm2d)]
+        return {name for name in cohort.shapes if name.rpartition(".")[0] not in norms}
     *hidden, _ = cohort.prunable()
     return {name for name in hidden if len(cohort.shapes[name]) == 2}

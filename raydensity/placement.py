@@ -179,6 +179,7 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
     evaluations = 1 if isinstance(training.stopping, LastEpoch) else epochs
     evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
+    evaluated += known.fitted_size * epochs if spec.evaluates_training_images else 0
     rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
     room = room_of(spec)
     flops = _count(spec.dataset, in_room(spec, room).architecture).flops if room else counted.flops

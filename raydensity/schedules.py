@@ -12,6 +12,8 @@ def factor(schedule: Schedule, epoch: int, epochs: int) -> float:
     if isinstance(schedule, Cosine):
         return (1 + math.cos(math.pi * epoch / epochs)) / 2
     if isinstance(schedule, MultiStep):
+        if epoch < schedule.warm_up:
+            return (epoch + 0.5) / schedule.warm_up
         return schedule.factor ** sum(epoch >= milestone for milestone in schedule.milestones)
     if isinstance(schedule, Exponential):
         return schedule.factor**epoch

@@ -190,6 +190,9 @@ class _Run:
             cycle, _ = self.specs[0].place(self.epoch)
             if self.method and cycle > self.specs[0].place(self.epoch - 1)[0]:
                 self.method.end_of_cycle(cycle)
+            if self.specs[0].evaluates_training_images:
+                seen = stack_shared([self.train_indices[index] for index in self.members])
+                train_loss, train_accuracy = evaluate(self.cohort, self.dataset, seen, self.preprocessing)
             curves = [train_loss, train_accuracy]
             if self._is_last() or not isinstance(self.training.stopping, LastEpoch):
                 curves += [*evaluate(self.cohort, self.dataset, self._validation(), self.preprocessing)]

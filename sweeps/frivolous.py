@@ -220,8 +220,11 @@ SPACES = {
         alexnet("optimisers", optimizer=grid_search(OPTIMIZERS)),
         alexnet("activations", activation=grid_search(["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"])),
         alexnet(
-            "rate_and_batch", initializer=grid_search([*NORMAL, *UNIFORM]), rate_and_batch=grid_search([0.25, 4.0])
+            "rate_and_batch",
+            rate_and_batch=grid_search([0.25, 4.0]),
+            regulariser=grid_search(list(REGULARISERS["alexnet"])),
         ),
+        alexnet("rate_and_batch", rate_and_batch=grid_search([0.25, 4.0]), random_labels=True, max_epochs=5000),
         resnet56(rate_and_batch=grid_search([1.0, 0.25, 4.0])),
         resnet56(random_labels=True, regulariser="none"),
         *mlps(10),
@@ -267,7 +270,7 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
                 "stopping": _stopping(cell),
                 "precision": cell["precision"],
                 "schedule": _schedule(cell, epochs),
-                "decayed": "hidden_dense" if kind == "alexnet" else "all",
+                "decayed": {"alexnet": "hidden_dense", "resnet18": "all_but_norms"}.get(kind, "all"),
             },
             "pruning": {"name": cell["pruning"]},
             "measures": (
@@ -343,10 +346,12 @@ def _learning_rate(cell: Mapping[str, Any]) -> float:
 
 
 def _stopping(cell: Mapping[str, Any]) -> dict[str, Any]:
-    if cell["architecture"] == "alexnet":
-        split, patience = ("train", 25) if cell["random_labels"] else ("validation", 50)
-        return {"name": "best_accuracy", "split": split, "patience": patience}
-    return {"name": "best_accuracy", "split": "train" if cell["random_labels"] else "validation"}
+    if cell["architecture"] not in ("alexnet", "mlp"):
+        return {"name": "last_epoch"}  # TensorFlow's own loops, which look at no validation images
+    split = "train" if cell["random_labels"] else "validation"
+    if cell["architecture"] == "mlp":
+        return {"name": "best_accuracy", "split": split}
+    return {"name": "best_accuracy", "split": split, "patience": 25 if cell["random_labels"] else 50}
 
 
 def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
@@ -357,7 +362,7 @@ def _schedule(cell: Mapping[str, Any], epochs: int) -> dict[str, Any]:
     if kind == "resnet56":
         return {"name": "multistep", "milestones": (91, 136), "factor": 0.1}
     if kind == "resnet18":
-        return {"name": "multistep", "milestones": (30, 60, 80), "factor": 0.1}
+        return {"name": "multistep", "milestones": (30, 60, 80), "factor": 0.1, "warm_up": 5}
     if kind.startswith("inception"):
         return {"name": "exponential", "factor": INCEPTION_DECAY}
     return {"name": "constant"}

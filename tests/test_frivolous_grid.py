@@ -28,7 +28,7 @@ def networks(scale, **settings):
         ({"group": ["regularisers"]}, 4 * 5 * 3),
         ({"group": ["optimisers"]}, 7 * 5 * 3),
         ({"group": ["activations"]}, 6 * 5 * 3),
-        ({"group": ["rate_and_batch"]}, 6 * 2 * 5 * 3),
+        ({"group": ["rate_and_batch"]}, (5 + 1) * 2 * 5 * 3),
         ({"group": ["resnet56"]}, (3 + 1) * 5 * 3),
         ({"group": ["mlp"], "inputs": ["10"]}, (5 * 3 + 5 * 2 + 1) * 10 * 5 * 3),
         ({"group": ["imagenet"]}, (5 + 5 + 5 + 5 - 2) + 3 + 5),
@@ -59,11 +59,33 @@ def test_learning_rates_and_batches():
     assert rates == pytest.approx(
         {"sgd": 1e-2, "adam": 1e-3, "adagrad": 1e-3, "proximal_adagrad": 1e-3, "rmsprop": 1e-3, "ftrl": 1e-3}
     )
-    both = networks("paper", group=["rate_and_batch"], width=["1"], repeat=["0"], initializer=["he_normal"])
-    assert {(spec.training.optimizer.learning_rate, spec.training.batch_size) for spec in both} == {
-        (0.0025, 32),
-        (0.04, 512),
-    }
+
+
+def test_rate_and_batch_vary_with_every_regulariser_and_with_random_labels():
+    """The experiments 157 to 216 of the published code."""
+    found = networks("paper", group=["rate_and_batch"], width=["1"], repeat=["0"])
+    assert {spec.initializer for spec in found} == {"glorot_normal"}
+    for rate, batch in ((0.0025, 32), (0.04, 512)):
+        own = [spec for spec in found if spec.training.optimizer.learning_rate == rate]
+        assert {spec.training.batch_size for spec in own} == {batch}
+        kinds = [
+            (
+                spec.augmentation,
+                spec.architecture.dropout,
+                spec.training.optimizer.weight_decay,
+                spec.random_labels,
+                spec.training.max_epochs,
+            )
+            for spec in own
+        ]
+        assert sorted(kinds) == [
+            (False, 0.0, 0.0, False, 500),
+            (False, 0.0, 0.0, True, 5000),
+            (False, 0.0, 1e-3, False, 500),
+            (False, 0.5, 0.0, False, 500),
+            (True, 0.0, 0.0, False, 1000),
+            (True, 0.5, 1e-3, False, 1000),
+        ]
 
 
 def test_adam_takes_the_learning_rate_that_is_given():
@@ -205,12 +227,12 @@ REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, 
         *(("adagrad", 0.001, None), 128, 500, ("constant", None), ("validation", 50), 0.0),
     ),
     (
-        {"group": ["rate_and_batch"], "rate_and_batch": ["4"]},
+        {"group": ["rate_and_batch"], "rate_and_batch": ["4"], "regulariser": ["none"]},
         *(("sgd", 0.04, 0.9), 512, 500, ("exponential", 0.95), ("validation", 50), 0.0),
     ),
     (
         {"group": ["resnet56"], "rate_and_batch": ["0.25"]},
-        *(("sgd", 0.025, 0.9), 32, 182, ("multistep", (91, 136)), ("validation", 0), 2e-4),
+        *(("sgd", 0.025, 0.9), 32, 182, ("multistep", (91, 136)), None, 2e-4),
     ),
     (
         {"group": ["mlp"], "optimizer": ["momentum"], "learning_rate": ["0.1"]},
@@ -222,26 +244,27 @@ REGIMES = [  # specification b.4: group and settings; optimiser, batch, epochs, 
     ),
     (
         {"architecture": ["resnet18"], "batch_size": ["3072"]},
-        *(("sgd", 1.2, 0.9), 3072, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+        *(("sgd", 1.536, 0.9), 3072, 90, ("multistep", (30, 60, 80)), None, 1e-4),
     ),
     (
         {"architecture": ["resnet18"], "batch_size": ["512"], "learning_rate": ["0.3"]},
-        *(("sgd", 0.3, 0.9), 512, 90, ("multistep", (30, 60, 80)), ("validation", 0), 1e-4),
+        *(("sgd", 0.3, 0.9), 512, 90, ("multistep", (30, 60, 80)), None, 1e-4),
     ),
     (
         {"architecture": ["inception_v3"]},
-        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), ("validation", 0), 4e-5),
+        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), None, 4e-5),
     ),
     (
         {"architecture": ["inception_v3_layer"]},
-        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), ("validation", 0), 4e-5),
+        *(("rmsprop", 0.045, None), 256, 90, ("exponential", 0.94**0.5), None, 4e-5),
     ),
 ]
 
 
 @pytest.mark.parametrize(("settings", "rule", "batch", "epochs", "schedule", "stopping", "decay"), REGIMES)
 def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, schedule, stopping, decay):
-    found = [spec for spec in networks("paper", **settings) if spec.random_labels == (stopping[0] == "train")]
+    random_labels = stopping is not None and stopping[0] == "train"
+    found = [spec for spec in networks("paper", **settings) if spec.random_labels == random_labels]
     assert found
     for spec in found:
         training, row = spec.training, spec.factors()
@@ -255,7 +278,10 @@ def test_networks_are_trained_as_the_papers(settings, rule, batch, epochs, sched
             assert falls.factor == 0.1
         else:
             assert (falls.name, getattr(falls, "factor", None)) == schedule
-        assert (row["stopping"], row["stopping_split"], row["stopping_patience"]) == ("best_accuracy", *stopping)
+        if stopping is None:
+            assert row["stopping"] == "last_epoch"
+        else:
+            assert (row["stopping"], row["stopping_split"], row["stopping_patience"]) == ("best_accuracy", *stopping)
         assert optimizer.weight_decay == decay
 
 

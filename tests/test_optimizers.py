@@ -5,7 +5,7 @@ import torch
 from networks import OPTIMIZERS, network
 
 from raydensity.cohort import Cohort
-from raydensity.optimizers import StackedOptimizer
+from raydensity.optimizers import StackedOptimizer, decayed
 from raydensity.spec import MLP, SGD, Adagrad, Adam, ProximalAdagrad, RMSProp
 from raydensity.update_rules import initial_slots
 
@@ -132,6 +132,7 @@ def test_what_is_masked_stays_zero_and_is_forgotten(name):
         ("conv2", "hidden_dense", {"fc1.weight", "fc2.weight"}),
         ("conv2-unshared", "hidden_dense", {"fc1.weight", "fc2.weight"}),
         ("resnet", "hidden_dense", set()),
+        ("mlp", "all_but_norms", {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "proj.weight", "proj.bias"}),
     ],
 )
 def test_weight_decay_acts_on_what_the_spec_says(architecture, decayed, shrunk):
@@ -146,6 +147,15 @@ def test_weight_decay_acts_on_what_the_spec_says(architecture, decayed, shrunk):
     StackedOptimizer(cohort, specs).step(1)
     after = {name: cohort.weights(name).unique().tolist() for name in cohort.shapes}
     assert after == {name: [0.75 if name in shrunk else 1.0] for name in cohort.shapes}
+
+
+def test_weight_decay_may_spare_batch_norm():
+    rule = SGD(learning_rate=0.5, weight_decay=0.5)
+    one = network("resnet", rule)
+    spared = one.training.model_copy(update={"decayed": "all_but_norms"})
+    cohort = Cohort([one.model_copy(update={"training": spared})], **SHAPE)
+    assert decayed(cohort, spared) == {name for name in cohort.shapes if "norm" not in name}
+    assert any("norm" in name for name in cohort.shapes)
 
 
 def test_networks_whose_decay_spares_parameters_are_not_compiled():

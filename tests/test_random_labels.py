@@ -37,7 +37,7 @@ def test_a_cohort_learns_and_is_judged_by_random_labels() -> None:
     assert spec.cohort_key != spec.model_copy(update={"data_seed": 4}).cohort_key
     labelled = data.with_random_labels(data.load("digits"), 3)
     (row,) = experiment.run_cohort([spec]).to_pylist()
-    (trained,) = training.train([plain], labelled, device=torch.device("cpu"))
+    (trained,) = training.train([spec], labelled, device=torch.device("cpu"))
     assert row["data_digest"] == labelled.digest
     assert row["curve_train_loss"] == trained.curves["train_loss"]
     assert row["curve_validation_loss"] == trained.curves["validation_loss"]

@@ -39,6 +39,8 @@ def test_factors_equal_those_of_torch(name):
 def test_factors_by_hand():
     assert [factor(Cosine(), epoch, 4) for epoch in range(4)] == pytest.approx([1, 0.8535534, 0.5, 0.1464466])
     assert [factor(MultiStep(milestones=(2, 3)), epoch, 4) for epoch in range(4)] == pytest.approx([1, 1, 0.1, 0.01])
+    rising = MultiStep(milestones=(3,), warm_up=2)
+    assert [factor(rising, epoch, 4) for epoch in range(4)] == pytest.approx([0.25, 0.75, 1, 0.1])
 
 
 @pytest.fixture

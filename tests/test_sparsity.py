@@ -32,14 +32,32 @@ def test_golden_ids_of_sparse_networks():
 
 def test_fields_that_came_later_are_not_hashed_where_they_say_what_was_always_so():
     old = network().model_dump(mode="json")
+    nested = {("training", "schedule", "warm_up")}  # of a schedule that this network has not
+    assert nested < ADDED_LATER.keys()
     for path, value in ADDED_LATER.items():
-        part = old
-        for name in path[:-1]:
-            part = part[name]
-        assert part.pop(path[-1]) == value
+        if path not in nested:
+            part = old
+            for name in path[:-1]:
+                part = part[name]
+            assert part.pop(path[-1]) == value
     assert content_hash({"schema": 1, **old}) == network().id == GOLDEN_ID
     assert NetworkSpec.model_validate(old).id == GOLDEN_ID
     assert NetworkSpec.model_validate(old).cohort_key == GOLDEN_COHORT_KEY
+
+
+def test_a_schedule_without_warm_up_has_the_id_of_before_there_was_one():
+    found = network()
+    stepped = found.model_copy(update={"training": found.training.model_copy(update={"schedule": MultiStep()})})
+    old = stepped.model_dump(mode="json")
+    assert old["training"]["schedule"].pop("warm_up") == 0
+    for path in ADDED_LATER.keys() - {("training", "schedule"), ("training", "schedule", "warm_up")}:
+        part = old
+        for name in path[:-1]:
+            part = part[name]
+        del part[path[-1]]
+    assert stepped.id == content_hash({"schema": 1, **old})
+    rising = stepped.training.model_copy(update={"schedule": MultiStep(warm_up=2)})
+    assert found.model_copy(update={"training": rising}).id != stepped.id
 
 
 def test_every_new_field_changes_the_id():

@@ -8,6 +8,8 @@ from networks import network
 
 from raydensity import data, training
 from raydensity.checkpoints import CURVES
+from raydensity.cohort import Cohort
+from raydensity.evaluation import evaluate
 from raydensity.spec import MLP, SGD, BestAccuracy, LastEpoch, LossTarget, ValidationMinimum
 from raydensity.stopping import judge
 
@@ -125,6 +127,20 @@ def test_the_kept_weights_are_those_of_the_best_epoch(digits):
     )
     assert all(torch.equal(one.kept[name], until.kept[name]) for name in one.kept)
     assert one.kept_epoch < one.epoch
+
+
+def test_what_is_learned_by_heart_is_judged_by_the_weights_that_are_kept(digits):
+    """Not by the batches of the epoch, which other weights answered."""
+    spec, by_batches = specs_of("train")[0], specs_of("validation")[0]
+    (one,) = training.train([spec], digits, device=CPU)
+    (other,) = training.train([by_batches], digits, device=CPU)
+    cohort = Cohort([spec], input_shape=(1, 8, 8), classes=10)
+    cohort.load(0, one.kept)
+    images, _ = data.split(digits, spec.data_seed)
+    found = evaluate(cohort, digits, images[None], spec.preprocessing)
+    assert one.curves["train_accuracy"][one.kept_epoch - 1] == found.accuracy.item()
+    assert one.curves["train_loss"][one.kept_epoch - 1] == found.loss.item()
+    assert one.curves["train_accuracy"][0] > other.curves["train_accuracy"][0] + 0.1  # the same epoch, the same batches
 
 
 @pytest.mark.parametrize("split", RULES)

@@ -13,7 +13,7 @@ Activation = Literal["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh"]
 # The batches that fitted the machine of Frivolous Units, by width (specification b.4).
 RESNET18_LARGEST_BATCH = {0.25: 8192, 0.5: 4096, 1.0: 3072, 2.0: 1024, 4.0: 512}
 # Its learning rate, for each so many images of a batch (docs/fidelity.md).
-RESNET18_RATE, RESNET18_RATE_IMAGES = 0.1, 256
+RESNET18_RATE, RESNET18_RATE_IMAGES = 0.128, 256
 
 
 class MLP(Frozen):

@@ -37,6 +37,7 @@ ADDED_LATER: dict[tuple[str, ...], Any] = {
     ("initializer_factor",): 1.0,
     ("measured_images",): 0,
     ("compression",): None,
+    ("training", "schedule", "warm_up"): 0,
 }
 
 InitializerName = Literal[
@@ -177,6 +178,16 @@ class NetworkSpec(Frozen):
         return self.random_labels or isinstance(self.dataset, Table)
 
     @property
+    def evaluates_training_images(self) -> bool:
+        """Whether loss and accuracy on the training images, in the curves, are those of the weights at an epoch's end,
+        over all of them and without augmentation: of networks that are to learn them by heart, or are chosen by them.
+
+        Else they are the means over the epoch's batches, which cost nothing, and lag behind.
+        """
+        stopping = self.training.stopping
+        return self.random_labels or (isinstance(stopping, BestAccuracy) and stopping.split == "train")
+
+    @property
     def is_regression(self) -> bool:
         """Whether the networks answer with a number."""
         return isinstance(self.dataset, Table) and self.dataset.task == "regression"
@@ -288,8 +299,8 @@ def _hashed(assignment: dict[str, Any]) -> dict[str, Any]:
     for path, value in ADDED_LATER.items():
         part = assignment
         for name in path[:-1]:
-            part = part[name]
-        if part[path[-1]] == value:
+            part = part.get(name, {})  # of what is left out as a whole, or has no such field
+        if path[-1] in part and part[path[-1]] == value:
             del part[path[-1]]
     return assignment
 

@@ -23,11 +23,15 @@ class Cosine(Frozen):
 
 
 class MultiStep(Frozen):
-    """The learning rate is multiplied by `factor` after each of some epochs."""
+    """The learning rate is multiplied by `factor` after each of some epochs.
+
+    In the first `warm_up` epochs it rises from 0; each epoch has the rate of its middle.
+    """
 
     name: Literal["multistep"] = "multistep"
     milestones: tuple[int, ...] = (15, 30)
     factor: float = Field(default=0.1, gt=0, le=1)
+    warm_up: int = Field(default=0, ge=0)
 
 
 class Exponential(Frozen):
@@ -82,7 +86,7 @@ class Training(Frozen):
     """How a network is trained. Batches are reshuffled every epoch, and what fills no batch is dropped.
 
     `max_epochs` are those of one training; lottery tickets train in several cycles. `decayed` says which parameters the
-    optimiser's weight decay acts on: all, or the kernels of the dense layers but the last.
+    optimiser's weight decay acts on: all, all but those of batch norm, or the kernels of the dense layers but the last.
     """
 
     optimizer: Optimizer
@@ -91,4 +95,4 @@ class Training(Frozen):
     stopping: StoppingRule
     precision: Literal["fp32", "bf16"] = "fp32"
     schedule: Schedule = Constant()
-    decayed: Literal["all", "hidden_dense"] = "all"
+    decayed: Literal["all", "all_but_norms", "hidden_dense"] = "all"
