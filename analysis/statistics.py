@@ -138,6 +138,22 @@ def half_width(deviation: Numbers, n: Numbers, *, test_to_training: Any = 0.0, c
     return deviation * np.sqrt(1 / n + test_to_training) * t
 
 
+def welch_half_width(variances: Numbers, counts: Any, *, confidence: float = 0.95) -> float:
+    """Half of the interval of confidence of a sum of independent means, whose variances these are, each of a mean over
+    so many values.
+
+    By Student's t, with as many degrees of freedom as such a sum of estimated variances has (Welch 1947, Satterthwaite
+    1946): of two or three values a mean, two standard errors would be too few. NaN where a variance is not known.
+    """
+    known, freedom = np.asarray(variances, dtype=float), np.asarray(counts, dtype=float) - 1
+    if np.isnan(known).any() or (freedom < 1).any():
+        return float("nan")
+    if not known.any():
+        return 0.0
+    t = stats.t.ppf((1 + confidence) / 2, known.sum() ** 2 / (known**2 / freedom).sum())
+    return float(t * np.sqrt(known.sum()))
+
+
 def holm(p: pd.Series) -> pd.Series:
     """The p of several tests, corrected for their number (Holm 1979): the smallest times as many as there are, the next
     times one less, and so on, at most 1, and none smaller than one before it. NaN stays, and does not count."""

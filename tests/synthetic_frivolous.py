@@ -24,6 +24,7 @@ from raydensity.spec import (
     Teacher,
     Training,
 )
+from raydensity.spec.architectures import RESNET18_RATE, RESNET18_RATE_IMAGES
 from raydensity.spec.datasets import EVEN_TEACHER
 
 REMOVED = np.linspace(0, 1, 7)
@@ -67,6 +68,7 @@ def mlp(
         ),
         pruning=NoPruning(),
         measures=("prunability", "redundancy", "correlation"),
+        measured_images=768,
         init_seed=seed,
         data_seed=0,
     )
@@ -120,7 +122,7 @@ def residual(
     if isinstance(architecture, InceptionV3):
         batch_size, rule = 256, RMSProp(learning_rate=0.045, epsilon=1.0, weight_decay=4e-5)
     elif isinstance(architecture, ResNet18):
-        rule = SGD(learning_rate=0.1 * batch_size / 256, weight_decay=1e-4, **MOMENTUM)
+        rule = SGD(learning_rate=RESNET18_RATE * batch_size / RESNET18_RATE_IMAGES, weight_decay=1e-4, **MOMENTUM)
     else:
         rule = SGD(learning_rate=0.1, weight_decay=0.0 if random_labels else 2e-4, **MOMENTUM)
     return NetworkSpec(

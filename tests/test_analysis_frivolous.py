@@ -14,7 +14,7 @@ from analysis.frivolous.published import epochs
 from analysis.frivolous.report import COLUMNS
 from analysis.frivolous.tables import BESIDE, Tables
 from raydensity.grid import configure, expand
-from raydensity.spec import SGD, Adam, ImageFolder, InceptionV3, ResNet18, ResNet56
+from raydensity.spec import SGD, Adam, Exponential, ImageFolder, InceptionV3, ResNet18, ResNet56
 from sweeps.frivolous import STUDY
 
 TABLE_COLUMNS = {
@@ -33,8 +33,8 @@ TABLE_COLUMNS = {
     "narrowing": "dataset scale panel curve width way n left same_answers accuracy change change_std",
     "interpretability": "dataset scale panel curve layer measure narrow wide units_narrow units_wide silent_narrow "
     "silent_wide mean_narrow mean_wide statistic p",
-    "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g at_0.25x at_0.5x at_1x "
-    "at_2x at_4x",
+    "tolerances": "dataset scale panel curve measure by_position tolerance default n_ratios g g_here at_0.25x at_0.5x "
+    "at_1x at_2x at_4x",
 }
 
 SOME_CLASSES = ImageFolder(classes=100, train=126_689, test=5_000)
@@ -482,3 +482,56 @@ def test_units_of_the_narrowest_networks_are_tested_against_those_of_the_widest(
     assert list(table["statistic"]) == [-16, 16] * 2
     assert (table["p"] < 0.001).all()
     assert made([network(alexnet(1), visualized=unit_images(layers, 1.0))]).interpretability.empty
+
+
+def test_one_training_measured_twice_is_one_network():
+    """Of such rows the one that was measured more counts; on other images it is another line, not another seed."""
+    spec = mlp(1)
+    more = spec.model_copy(update={"measures": (*spec.measures, "narrowing")})
+    rows = [network(spec, prunable=0.2), network(more, prunable=0.3), network(mlp(1, seed=1), prunable=0.5)]
+    prepared = prepare(runs(rows))
+    assert sorted(prepared.used["network_id"]) == sorted([more.id, mlp(1, seed=1).id])
+    all_images = spec.model_copy(update={"measured_images": 0})
+    lines = made([network(spec, prunable=0.2), network(all_images, prunable=0.4)]).lines
+    own = [line for line in lines if line.panel.name == "mlp_10_initialization"]
+    assert sorted(len(line.networks) for line in own) == [1, 1]
+    assert [line.papers for line in own].count(True) == 1
+
+
+def test_rates_that_fall_otherwise_make_another_line():
+    slower = mlp(1).model_copy(
+        update={"training": mlp(1).training.model_copy(update={"schedule": Exponential(factor=0.9)})}
+    )
+    lines = made([network(mlp(1)), network(slower)]).lines
+    own = [line for line in lines if line.panel.name == "mlp_10_initialization"]
+    assert sorted(len(line.networks) for line in own) == [1, 1]
+    assert [line.papers for line in own].count(True) == 1
+
+
+def test_settings_may_be_selected_for_each_seed():
+    accuracies = {(0.1, 0): 0.9, (1.0, 0): 0.8, (0.1, 1): 0.5, (1.0, 1): 0.7}
+    rows = [
+        network(mlp(1, learning_rate=rate, seed=seed), accuracy=accuracy)
+        for (rate, seed), accuracy in accuracies.items()
+    ]
+    prepared = prepare(runs(rows))
+
+    def chosen(by):
+        tables = Tables(prepared, chosen_by=by)
+        [line] = [line for line in tables.lines if line.panel.name == "mlp_10_initialization"]
+        table = picked(tables.choices, panel="mlp_10_initialization", setting="learning_rate")
+        return sorted(zip(line.networks["init_seed"], line.networks["learning_rate"], strict=True)), len(table)
+
+    assert chosen("mean") == ([(0, 1.0), (1, 1.0)], 1)
+    assert chosen("seed") == ([(0, 0.1), (1, 1.0)], 2)
+
+
+def test_a_gain_at_another_tolerance_takes_all_widths_too():
+    rows = [network(alexnet(width, seed=seed), prunable=0.2 * width) for width in (0.25, 0.5) for seed in (0, 1)]
+    tables = made(rows)
+    own = tables.tolerances[tables.tolerances["measure"] == "prunability"]
+    assert own["g"].isna().all()
+    assert set(own["n_ratios"]) == {1}
+    shown = display.tolerances(tables, ("fig_4c", "cifar10_file_order"))
+    shown = shown[shown["measure"] == "prunability"]
+    assert shown["g"].str.contains(r"\(1 ratio\)").all()

@@ -1,13 +1,14 @@
 """Prunability, redundancy and gain against values known in closed form."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_frivolous import REMOVED, curve, spectrum
 
 from analysis.frivolous import published
-from analysis.frivolous.gain import MEASURES, WIDTHS, gain
+from analysis.frivolous.gain import MEASURES, WIDTHS, gain, gain_of_families
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.untrained import prunable_share, redundant_share
 from raydensity.measures.tolerances import redundant_units, threshold
@@ -195,3 +196,24 @@ def test_an_interval_by_hand():
     found = gain(values, "prunability", {2.0: 3.0, 4.0: 4.0}, counts)
     assert (found.g, found.ratios, found.error) == (1, 1, 5)
     assert found.half_width == pytest.approx(5 * 2.449, rel=1e-3)
+
+
+def test_what_networks_of_a_family_have_in_common_is_in_no_error():
+    """Families that are multiples of one curve have one gain; as if independent, it would have an error."""
+    curve = np.array([1.0, 2.5, 4.0, 9.0, 20.0])
+    families = pd.DataFrame(np.outer([1.0, 1.5, 3.0], curve), columns=list(WIDTHS))
+    found = gain_of_families(families, "prunability")
+    means, errors = families.mean().to_dict(), families.sem().to_dict()
+    apart = gain(means, "prunability", errors, dict.fromkeys(WIDTHS, 3))
+    assert found.g == apart.g == pytest.approx(np.mean(curve[1:] / curve[:-1]))
+    assert found.error == pytest.approx(0, abs=1e-12)
+    assert apart.error > 0.2
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_error_of_independent_networks_is_the_same_either_way(seed):
+    """But for what they have in common by chance, which a thousand have not."""
+    noise = np.random.default_rng(seed).normal(1, 0.05, size=(1000, len(WIDTHS)))
+    families = pd.DataFrame(noise * np.array([1, 2, 4, 8, 16]), columns=list(WIDTHS))
+    apart = gain(families.mean().to_dict(), "redundancy", families.sem().to_dict(), dict.fromkeys(WIDTHS, 1000))
+    assert gain_of_families(families, "redundancy").error == pytest.approx(apart.error, rel=0.15)

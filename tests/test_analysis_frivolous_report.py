@@ -12,9 +12,11 @@ from test_analysis_frivolous import made, runs
 from analysis import analyse, figures
 from analysis.frivolous import claims, untrained
 from analysis.frivolous.gain import WIDTHS
+from analysis.frivolous.lines import Line
 from analysis.frivolous.report import report
 from analysis.frivolous.tables import TABLES
-from raydensity.spec import ResNet56
+from raydensity.spec import ResNet18, ResNet56
+from raydensity.spec.architectures import RESNET18_LARGEST_BATCH
 
 GLOROT, MLPS = ("fig_4c", "cifar10_file_order"), ("fig_4d", "teacher")
 
@@ -90,12 +92,51 @@ def test_there_is_no_verdict_on_what_is_not_as_the_papers(rows, arguments):
     assert {verdict for said in verdicts(SAYS, rows, **arguments) for verdict in said} == {"no verdict"}
 
 
+def memorised(accuracies, seeds=(0, 1)):
+    """The verdict where networks of width 1 have these training accuracies, one a seed, and wider ones 1."""
+    by_width = {0.25: [0.85, 0.84], 0.5: [0.9, 0.91], 1: accuracies, 2: [1, 1], 4: [1, 1]}
+    rows = [
+        network(alexnet(width, random_labels=True, seed=seed), train_accuracy=by_width[width][seed])
+        for width in WIDTHS
+        for seed in seeds
+    ]
+    [[verdict]] = verdicts([claims.random_labels_are_memorised], rows, ("fig_4a", "cifar10_file_order"))
+    return verdict
+
+
 def test_random_labels_are_memorised_from_width_1_up():
-    rows = [network(alexnet(width, random_labels=True), train_accuracy=min(0.8 + 0.2 * width, 1)) for width in WIDTHS]
-    group = ("fig_4a", "cifar10_file_order")
-    assert verdicts([claims.random_labels_are_memorised], rows, group) == [["agrees"]]
-    rows[2]["curve_train_accuracy"] = [0.5, 0.98, 1]
-    assert verdicts([claims.random_labels_are_memorised], rows, group) == [["differs"]]
+    assert memorised([1, 1]) == "agrees"
+    assert memorised([0.98, 0.98]) == "differs"
+    assert memorised([0.98, 1]) == "no verdict"  # the interval of two such has 99 % in it
+    assert memorised([0.98, 1], seeds=(0,)) == "no verdict"  # one may be chance
+
+
+def stepping_back(accuracies):
+    """The verdict where networks of width 4 have these accuracies, and all narrower ones 0.7."""
+    rows = [row | {"test_accuracy": accuracies[row["init_seed"]] if row["width"] == 4 else 0.7} for row in GOOD]
+    [[verdict]] = verdicts([claims.accuracy_does_not_degrade], rows)
+    return verdict
+
+
+def test_accuracy_degrades_where_it_does_so_surely():
+    assert stepping_back([0.7, 0.7]) == stepping_back([0.695, 0.695]) == "agrees"
+    assert stepping_back([0.66, 0.66]) == "differs"
+    assert stepping_back([0.66, 0.7]) == "no verdict"  # two points less, and four more or less
+
+
+@pytest.mark.parametrize(("differ", "verdict"), [([], None), ([-1], None), ([-1, -1], False), ([-1, 1], True)])
+def test_interpretability_has_a_trend_where_tests_agree_on_it(monkeypatch, differ, verdict):
+    """No or one significant difference tells nothing of a trend; two on one side do, and two on both sides."""
+    rows = [network(residual(ResNet18(width=width), batch_size=RESNET18_LARGEST_BATCH[width])) for width in WIDTHS]
+    tables = made(rows)
+    [line] = tables.of(("fig_3ab", "image_folder"))
+    monkeypatch.setattr(Line, "papers", True)
+    statistics = [*differ, *[0.1] * (4 - len(differ))]
+    table = pd.DataFrame({"statistic": statistics, "p": [1e-6 if abs(each) == 1 else 0.9 for each in statistics]})
+    keys = {"dataset": "image_folder", "scale": "reduced", "panel": "fig_3ab", "curve": line.name}
+    tables.__dict__["interpretability"] = table.assign(**keys)
+    [said] = claims.interpretability_has_no_trend(tables, ("fig_3ab", "image_folder"))
+    assert said.agrees is verdict
 
 
 def test_the_texts_exception_has_a_claim_of_its_own():
@@ -117,11 +158,16 @@ def test_the_texts_exception_has_a_claim_of_its_own():
 
 def test_many_inputs_and_a_high_variance_are_compared():
     rows = [
-        network(mlp(width, inputs=10_000, factor=factor), prunable=0.8, redundant=0.2 if factor == 1 else 0.6)
+        network(
+            mlp(width, inputs=10_000, factor=factor, seed=seed), prunable=0.8, redundant=0.2 if factor == 1 else 0.6
+        )
         for width in WIDTHS
         for factor in (0.01, 1.0)
+        for seed in (0, 1)
     ]
     assert verdicts([claims.high_variance_and_many_inputs], rows, MLPS) == [["differs", "agrees"]]
+    single = [row for row in rows if row["init_seed"] == 0]
+    assert verdicts([claims.high_variance_and_many_inputs], single, MLPS) == [["no verdict"] * 2]
 
 
 def written(rows, folder, **arguments):
@@ -184,20 +230,24 @@ def test_curves_inside_say_nothing_while_others_are_missing():
     assert all(", 1 missing (" in claim.here for claim in said)
 
 
+FALLING = "its learning rates fell by 5 % after each epoch"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"precision": "bf16"}, "it trained in single precision"),
-        ({"measured_images": 20}, "it measured units on 768 images or more"),
-        ({"schedule": "constant"}, "its learning rates fell by 5 % after each epoch"),
-        (
-            {"spec": alexnet(1).model_dump_json().replace('"factor":0.95', '"factor":0.5')},
-            "its learning rates fell by 5 % after each epoch",
-        ),
+        ({"measured_images": 20}, "it measured units on 9,856 images or more"),
+        ({"measured_images": 768}, "it measured units on 9,856 images or more"),
+        ({"spec": ('"name":"exponential","factor":0.95', '"name":"constant"')}, FALLING),
+        ({"spec": ('"factor":0.95', '"factor":0.5')}, FALLING),
     ],
 )
 def test_what_is_unlike_the_papers_has_no_published_values(tmp_path, changes, reason):
-    rows = [row | changes for row in initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2))]
+    rows = [
+        row | {name: row[name].replace(*to) if isinstance(to, tuple) else to for name, to in changes.items()}
+        for row in initialised("glorot_normal", (0.15, 0.4), (0.3, 0.2))
+    ]
     assert set(verdicts([claims.frivolous_units_outgrow], rows)[0]) == {"no verdict"}
     words, _ = written(rows, tmp_path)
     assert f"Unlike the paper ({reason}): no published values and no verdicts" in words

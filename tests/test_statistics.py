@@ -15,6 +15,7 @@ from analysis.statistics import (
     overlapping_share,
     paired_t_test,
     unpaired_t_test,
+    welch_half_width,
 )
 
 FACTORS = ["width", "initializer", "init_seed", "data_seed"]
@@ -220,3 +221,13 @@ def test_mean_pairwise_distance():
     vectors = np.array([[0, 0, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]])
     assert mean_pairwise_distance(vectors) == pytest.approx((0.25 + 0.5 + 0.75) / 3)
     assert np.isnan(mean_pairwise_distance(vectors[:1]))
+
+
+def test_the_interval_of_a_difference_of_means_is_welchs():
+    one, other = np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.7])
+    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    found = welch_half_width([one.var(ddof=1) / 3, other.var(ddof=1) / 2], [3, 2])
+    assert found == pytest.approx((interval.high - interval.low) / 2)
+    assert welch_half_width([0.0, 0.0], [2, 3]) == 0
+    assert np.isnan(welch_half_width([0.1, 0.1], [2, 1]))
+    assert np.isnan(welch_half_width([np.nan, 0.1], [2, 2]))

@@ -5,8 +5,9 @@ A verdict takes the paper's own data, all of its widths, and networks that train
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,12 @@ import pandas as pd
 from analysis.frivolous import published, untrained
 from analysis.frivolous.axes import fraction
 from analysis.frivolous.curves import TITLES, of_group
-from analysis.frivolous.gain import gain
+from analysis.frivolous.gain import gain_of_families
 from analysis.frivolous.lines import Line
 from analysis.frivolous.panels import Panel
 from analysis.frivolous.tables import Tables
 from analysis.report import Claim
-from analysis.statistics import holm
+from analysis.statistics import holm, welch_half_width
 
 Group = tuple[str, str]
 Says = Callable[[Tables, Group], list[Claim]]
@@ -89,31 +90,33 @@ def accuracy_does_not_degrade(tables: Tables, group: Group) -> list[Claim]:
     paper = f"Wider networks are as accurate or more (taken as: they lose at most {SLACK:g} point to the narrower one)."
     listed, verdicts = [], []
     for line in tables.of(group):
-        rows = line.networks.groupby("width")["accuracy"].mean().dropna()
+        found = _spread(line, "accuracy")
+        rows = found["mean"]
         if len(rows) > 1 and not line.networks["random_labels"].any():
             lost = max(narrow - wide for narrow, wide in pairwise(rows))
+            steps = [_surely(_difference(line, *two), SLACK) for two in pairwise(found.itertuples())]
             change = f"{rows.iloc[0]:.1f} to {rows.iloc[-1]:.1f} %" + (
                 f" (a step back of {lost:.1f})" if lost > 0 else ""
             )
             listed.append(f"{line.name or 'all'} {change}")
-            verdicts.append(bool(lost <= SLACK) if _whole(line, rows.index) else None)
-    if not listed:
-        return []
-    verdict = False if False in verdicts else None if None in verdicts else True
-    return [Claim(paper, f"{_where(group)}: {'; '.join(listed)}.", verdict)]
+            verdicts.append(_all(steps) if _whole(line, rows.index) else None)
+    return [Claim(paper, f"{_where(group)}: {'; '.join(listed)}.", _all(verdicts))] if listed else []
 
 
 def random_labels_are_memorised(tables: Tables, group: Group) -> list[Claim]:
     paper = "With random labels networks of width 1 and wider fit at least 99 % of the training set."
     claims = []
     for line in tables.of(group):
-        rows = line.networks[line.networks["random_labels"]].groupby("width")["train_accuracy"].mean().dropna()
-        if rows.empty:
+        found = _spread(line, "train_accuracy")
+        rows = found["mean"]
+        if rows.empty or not line.networks["random_labels"].all():
             continue
-        wide = rows[rows.index >= 1]
+        wide = found[found.index >= 1]
         all_wide = {width for width in line.curve.widths if width >= 1} <= set(wide.index)
-        fits = bool(wide.min() >= published.MEMORISED)
-        agrees = fits if _speaks(line) and len(wide) and (all_wide or not fits) else None
+        halves = [_half(line, [row.variance], [row.networks]) for row in wide.itertuples()]
+        short_of = zip(published.MEMORISED - wide["mean"], halves, strict=True)
+        fits = _all([_surely(each, 0) for each in short_of])
+        agrees = fits if _speaks(line) and len(wide) and (all_wide or fits is False) else None
         known = line.published.get("train_accuracy", {}).get(0.25)
         beside = f"; published at 1/4×: {known:g}" if known and 0.25 in rows.index else ""
         claims.append(Claim(paper, f"{_where(group)}, {line.name}: {_by_width(rows)} %{beside}.", agrees))
@@ -134,7 +137,7 @@ def interpretability_has_no_trend(tables: Tables, group: Group) -> list[Claim]:
         words = f"{len(kept)} of {len(rows)} tests differ (Holm, {100 * LEVEL:g} %)"
         words += f", in {easier} the narrow networks are easier to interpret" if len(kept) else ""
         the_papers = line.dataset == "image_folder" and _speaks(line)
-        agrees = 0 < easier < len(kept) if the_papers else None
+        agrees = 0 < easier < len(kept) if the_papers and len(kept) > 1 else None  # of one test there is no trend
         claims.append(Claim(paper, f"{_where(group)}, {line.name or 'all'}: {words}.", agrees))
     return claims
 
@@ -169,9 +172,8 @@ def random_networks_are_proportional() -> list[Claim]:
     claims = []
     for measure in ("prunability", "redundancy"):
         for inputs, part in untrained.drawn().groupby("inputs"):
-            found = part.groupby("width")[measure].agg(["mean", "sem", "count"])
-            values, errors, counts = ({float(str(width)): each for width, each in found[of].items()} for of in found)
-            g, _, error, half = gain(values, measure, errors, counts)
+            curves = part.pivot(index="seed", columns="width", values=measure).dropna()
+            g, _, error, half = gain_of_families(curves, measure)
             paper = f"In random networks {measure} is in proportion to the width, in expectation (appendix; g = 2)."
             sample = f"{untrained.NETWORKS[measure]} networks with {inputs:,} inputs"
             sample += f", {untrained.IMAGES[measure]:,} images"
@@ -185,16 +187,51 @@ def _compared(
     tables: Tables, group: Group, measure: str, more: str, less: str, paper: str, factor: float
 ) -> list[Claim]:
     """Whether one curve has at least `factor` times the values of another at every width that both have."""
-    rows = of_group(tables.frivolity, group)
-    wide = rows[rows["curve"].isin([more, less])].pivot(index="width", columns="curve", values=measure)
-    if not {more, less} <= set(wide.columns) or (wide := wide[[more, less]].dropna()).empty:
+    rows = tables.spread(group, measure)
+    wide = rows[rows["curve"].isin([more, less])].pivot(
+        index="width", columns="curve", values=["mean", "error", "networks"]
+    )
+    if not {more, less} <= set(rows["curve"]) or (wide := wide.dropna(subset=[("mean", more), ("mean", less)])).empty:
         return []
-    ratios = wide[more] / wide[less].where(wide[less] > 0)
+    means, errors, counts = (wide[name] for name in ("mean", "error", "networks"))
+    ratios = means[more] / means[less].where(means[less] > 0)
     listed = ", ".join(f"{ratio:.2f} at {fraction(float(str(width)))}×" for width, ratio in ratios.dropna().items())
     own = [line for line in tables.of(group) if line.name in (more, less)]
-    can_tell = all(_whole(line, wide.index) for line in own)
-    agrees = bool((wide[more] > wide[less]).all() and (wide[more] >= factor * wide[less]).all()) if can_tell else None
+    sure = []
+    for width in wide.index:
+        variances = [errors[more][width] ** 2, (factor * errors[less][width]) ** 2]
+        half = _half(own[0], variances, [counts[more][width], counts[less][width]])
+        sure.append(_surely((factor * means[less][width] - means[more][width], half), 0))
+    agrees = _all(sure) if all(_whole(line, wide.index) for line in own) else None
     return [Claim(paper, f"{_where(group)}: {more} over {less}, {measure} {listed or 'none'}.", agrees)]
+
+
+def _spread(line: Line, column: str) -> pd.DataFrame:
+    """Mean, variance of that mean and count of networks by width, where there are some."""
+    found = line.networks.groupby("width")[column].agg(mean="mean", var="var", networks="count")
+    return found.dropna(subset=["mean"]).assign(variance=found["var"] / found["networks"])
+
+
+def _difference(line: Line, one: Any, other: Any) -> tuple[float, float]:
+    """Of two rows of `_spread` the first mean less the second, and half of its interval of confidence."""
+    half = _half(line, [one.variance, other.variance], [one.networks, other.networks])
+    return one.mean - other.mean, half
+
+
+def _half(line: Line, variances: list[float], counts: list[int]) -> float:
+    """Half of an interval of confidence; 0 where the paper itself has one network a point, else NaN for one."""
+    half = welch_half_width(variances, counts)
+    return 0.0 if np.isnan(half) and line.panel.seeds == 1 else half
+
+
+def _surely(excess: tuple[float, float], allowed: float) -> bool | None:
+    """Whether a number, given with half of its interval, is at most what is allowed; None where it may, or may not."""
+    value, half = excess
+    return True if value + half <= allowed else False if value - half > allowed else None
+
+
+def _all(verdicts: Sequence[bool | None]) -> bool | None:
+    return False if False in verdicts else None if None in verdicts else True
 
 
 def _gains(tables: Tables, group: Group, measure: str) -> pd.DataFrame:

@@ -122,6 +122,12 @@ def _gain(row: dict[Hashable, Any]) -> str:
     return f"{row['g_here']:.2f} ({row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''}{known})"
 
 
+def _without_error(row: dict[Hashable, Any]) -> str:
+    if pd.notna(row["g"]) or pd.isna(row["g_here"]):
+        return number(row["g"], 2)
+    return f"{number(row['g_here'], 2)} ({row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''})"
+
+
 def tolerances(tables: Tables, group: Group) -> pd.DataFrame:
     """Gains at other tolerances, and values at the widths, curve by curve."""
     rows = of_group(tables.tolerances, group)
@@ -136,7 +142,7 @@ def tolerances(tables: Tables, group: Group) -> pd.DataFrame:
             f"{tolerance:g}" + (" (the paper's)" if default else "")
             for tolerance, default in zip(rows["tolerance"], rows["default"], strict=True)
         ],
-        "g": [number(g, 2) for g in rows["g"]],
+        "g": [_without_error(row) for row in rows.to_dict("records")],
     }
     for width in WIDTHS:
         shown[f"{fraction(width)}×"] = [number(value, DIGITS) for value in rows[f"at_{width:g}x"]]

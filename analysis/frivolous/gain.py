@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+import pandas as pd
 
-CONFIDENCE = 0.95
+from analysis.statistics import half_width, welch_half_width
+
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 MEASURES = ("prunability", "redundancy", "non_prunability", "non_redundancy")
 # The published code leaves the first ratio, 1/2x over 1/4x, out where it is about redundancy.
@@ -31,6 +31,9 @@ class Gain(NamedTuple):
     half_width: float
 
 
+NO_GAIN = Gain(float("nan"), 0, float("nan"), float("nan"))
+
+
 def gain(
     values: Mapping[float, float],
     measure: str,
@@ -41,31 +44,44 @@ def gain(
 
     `values` has the curve by width; a width that it lacks, or where it is 0 or NaN, is in no ratio. `errors` are their
     standard errors, of means over `counts` networks, which are carried over to first order: a value is in two ratios,
-    above and below. The interval is Student's, with as many degrees of freedom as such a sum of estimated variances has
-    (Welch 1947, Satterthwaite 1946): of two or three networks a width, two errors would be too few.
+    above and below. Networks of different widths are taken to be independent.
     """
-    points = {width: values.get(width, np.nan) or np.nan for width in WIDTHS}
-    pairs = [(n, w) for n, w in list(pairwise(WIDTHS))[FIRST[measure] :] if points[n] > 0 and points[w] > 0]
+    pairs, slopes = _ratios(values, measure)
     if not pairs:
-        return Gain(float("nan"), 0, float("nan"), float("nan"))
+        return NO_GAIN
+    variances = np.array([(slope * (errors or {}).get(width, np.nan)) ** 2 for width, slope in slopes.items()])
+    half = welch_half_width(variances, [(counts or {}).get(width, 0) for width in slopes])
+    return Gain(_mean_ratio(values, pairs), len(pairs), float(np.sqrt(variances.sum())), half)
+
+
+def gain_of_families(curves: pd.DataFrame, measure: str) -> Gain:
+    """The gain of the mean curve of some families of networks, a row each, with a value at every width (columns).
+
+    Networks of one family have weights or images in common, so that their values are not independent: the error is that
+    of the mean over families, of what each adds to the gain to first order.
+    """
+    values = {float(str(width)): mean for width, mean in curves.mean().items()}
+    pairs, slopes = _ratios(values, measure)
+    if not pairs:
+        return NO_GAIN
+    added = sum(slope * curves[width] for width, slope in slopes.items())
+    error = float(added.std() / np.sqrt(len(added)))
+    return Gain(_mean_ratio(values, pairs), len(pairs), error, float(half_width(added.std(), len(added))))
+
+
+def _ratios(values: Mapping[float, float], measure: str) -> tuple[list[tuple[float, float]], dict[float, float]]:
+    """Pairs of consecutive widths, and by how much the gain changes with the value at each, to first order."""
+    consecutive = list(pairwise(WIDTHS))[FIRST[measure] :]
+    pairs = [(narrow, wide) for narrow, wide in consecutive if values.get(narrow, 0) > 0 and values.get(wide, 0) > 0]
     slopes: dict[float, float] = defaultdict(float)
     for narrow, wide in pairs:
-        slopes[wide] += 1 / points[narrow] / len(pairs)
-        slopes[narrow] -= points[wide] / points[narrow] ** 2 / len(pairs)
-    variances = np.array([(slope * (errors or {}).get(width, np.nan)) ** 2 for width, slope in slopes.items()])
-    error = float(np.sqrt(variances.sum()))
-    half = error * _student(variances, [(counts or {}).get(width, 0) for width in slopes])
-    return Gain(float(np.mean([points[wide] / points[narrow] for narrow, wide in pairs])), len(pairs), error, half)
+        slopes[wide] += 1 / values[narrow] / len(pairs)
+        slopes[narrow] -= values[wide] / values[narrow] ** 2 / len(pairs)
+    return pairs, slopes
 
 
-def _student(variances: NDArray[np.float64], counts: Sequence[int]) -> float:
-    """How many standard errors an interval has to either side; NaN where a variance is not known."""
-    freedom = np.array(counts, dtype=float) - 1
-    if np.isnan(variances).any() or (freedom < 1).any():
-        return float("nan")
-    if not variances.any():
-        return 0.0
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, variances.sum() ** 2 / (variances**2 / freedom).sum()))
+def _mean_ratio(values: Mapping[float, float], pairs: Sequence[tuple[float, float]]) -> float:
+    return float(np.mean([values[wide] / values[narrow] for narrow, wide in pairs]))
 
 
 def has_all_widths(values: Mapping[float, float], measure: str, widths: tuple[float, ...] = WIDTHS) -> bool:

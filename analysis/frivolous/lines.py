@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import pandas as pd
 
-from analysis.frivolous.networks import SETTINGS, Networks
+from analysis.frivolous.networks import SEEDS, SETTINGS, Networks
 from analysis.frivolous.panels import ALL, OTHER, PANELS, Curve, Panel, fitting
 from analysis.frivolous.published import curves, unlike
 from analysis.frivolous.selection import best
 from raydensity.record import SCHEMA
 
+ChosenBy = Literal["mean", "seed"]
 NO_PANEL = "no panel of its has such networks"
 UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
 
@@ -66,8 +68,11 @@ class Line:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*UNIT_IMAGE, "width"])
 
 
-def lines(networks: Networks) -> list[Line]:
-    """All lines, in the order of the paper; a network may be in several panels, and is in `OTHER` if it is in none."""
+def lines(networks: Networks, chosen_by: ChosenBy = "mean") -> list[Line]:
+    """All lines, in the order of the paper; a network may be in several panels, and is in `OTHER` if it is in none.
+
+    `chosen_by` says whether settings are selected by the mean over seeds, or for each seed by itself.
+    """
     found, rest = [], networks.used
     for panel in PANELS:
         for curve in panel.curves:
@@ -79,16 +84,17 @@ def lines(networks: Networks) -> list[Line]:
             rest = rest.drop(own.index, errors="ignore")
             fixed = {*conditions, *panel.selected}
             tried = fitting(networks.tried, conditions)
-            found += _split(networks, panel, curve, layer, best_of(panel, own), tried, fixed)
+            found += _split(networks, panel, curve, layer, best_of(panel, own, chosen_by), tried, fixed)
     for architecture, own in rest.groupby("architecture"):
         found += _split(networks, OTHER, Curve(str(architecture)), ALL, own, own, set())
     return found
 
 
-def best_of(panel: Panel, networks: pd.DataFrame) -> pd.DataFrame:
+def best_of(panel: Panel, networks: pd.DataFrame, chosen_by: ChosenBy = "mean") -> pd.DataFrame:
     """The networks of a curve after the selection of settings, at each width and by all else that varies."""
     other = [name for name in SETTINGS if name not in panel.selected and networks[name].nunique() > 1]
-    return best(networks, by=["dataset", "width", *other], settings=panel.selected)
+    seeds = SEEDS if chosen_by == "seed" else []
+    return best(networks, by=["dataset", "width", *other, *seeds], settings=panel.selected)
 
 
 def _split(

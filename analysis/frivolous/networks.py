@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,14 +25,16 @@ IMAGES = {
     "mnist": 60_000,
 }
 SEEDS = ["init_seed", "data_seed", "order_seed", "prune_seed"]
-# Factors that tell networks apart, in the order in which they are named.
-SETTINGS = [
+# Factors that tell networks apart, in the order in which they are named: those of the record, and of its specs.
+FACTORS = [
     *("hidden", "inputs", "samples", "teacher", "noise", "preprocessing", "augmentation", "random_labels"),
     *("activation", "dropout", "varied", "optimizer", "momentum", "weight_decay", "decayed"),
     *("learning_rate", "schedule"),
     *("batch_size", "max_epochs", "stopping", "stopping_split", "stopping_patience", "precision"),
-    *("initializer", "initializer_factor", "sparsity", "nonzeros_asked"),
+    *("initializer", "initializer_factor", "sparsity", "nonzeros_asked", "measured_images"),
 ]
+SETTINGS = [*FACTORS, "rate_decay"]
+NOT_TRAINING = ("measures", "pruning", "measured_images")  # what a spec says of what follows training
 MEASURED = ["prunability", "redundancy", "correlation", "narrowing", "interpretability"]
 
 
@@ -55,13 +59,14 @@ TOLERANCES = Tolerances()
 class Networks:
     """The networks of a sweep, ready to be put into panels.
 
-    `used` are those that did not diverge and have a measure. It has the record's columns and `n_train` (images trained
-    on; 0 where that is not known), `largest_batch` (whether a ResNet18 has the paper's largest batch of its width),
-    `rate_of_batch` (whether its learning rate is that of its batch), `accuracy` and `train_accuracy` (percent; on the
-    test set, and on the training set at the epoch whose weights were kept), `short` (trained for fewer epochs than the
-    paper's, and until they ran out), `long` (for more) and `rate_decay` (what the learning rate is multiplied by after
-    each epoch; NaN where it does not fall so). `layers` has a row a network and layer (`measure`), `row` is the
-    network's label in `used`. `tried` are all networks, with the record's columns.
+    `used` are those that did not diverge and have a measure; of those that are one training, measured twice, the one
+    that was measured more. It has the record's columns and `n_train` (images trained on; 0 where that is not known),
+    `largest_batch` (whether a ResNet18 has the paper's largest batch of its width), `rate_of_batch` (whether its
+    learning rate is that of its batch), `accuracy` and `train_accuracy` (percent; on the test set, and on the training
+    set at the epoch whose weights were kept), `short` (trained for fewer epochs than the paper's, and until they ran
+    out), `long` (for more) and `rate_decay` (what the learning rate is multiplied by after each epoch; 1 where it does
+    not fall so). `layers` has a row a network and layer (`measure`), `row` is the network's label in `used`. `tried`
+    are all networks, with the record's columns and `rate_decay`.
     """
 
     used: pd.DataFrame
@@ -81,6 +86,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
         largest_batch=largest & runs.networks["architecture"].eq("resnet18"),
         rate_of_batch=np.isclose(runs.networks["learning_rate"], of_batch),
         teacher=runs.networks["teacher"].fillna(0),  # before records had it, it was 0
+        rate_decay=[_rate_decay(json.loads(spec)) for spec in runs.networks["spec"]],
     )
     finished = frame["status"] == "finished"
     has = frame[MEASURED].map(len).gt(0).any(axis=1)
@@ -89,12 +95,9 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
             f"none of the {len(frame)} networks of sweep {runs.sweep_id} can be used: "
             f"{int((~finished).sum())} diverged, the others have none of {', '.join(MEASURED)}"
         )
-    used = frame[finished & has].reset_index(drop=True)
+    used = _once(frame[finished & has]).reset_index(drop=True)
     known = pd.Series([_images(*row) for row in zip(used["dataset"], used["spec"], strict=True)], index=used.index)
     used["n_train"] = used["samples"].where(known.isna(), known - used["validation_size"]).fillna(0).astype(int)
-    schedules = [json.loads(spec)["training"].get("schedule", {}) for spec in used["spec"]]
-    used["rate_decay"] = [schedule.get("factor", np.nan) for schedule in schedules]
-    used["rate_decay"] = used["rate_decay"].where(used["schedule"] == "exponential")
     used["accuracy"] = 100 * used["test_accuracy"]
     used["train_accuracy"] = [
         100 * _at(*row)
@@ -141,6 +144,21 @@ def measure(networks: pd.DataFrame, tolerances: Tolerances = TOLERANCES) -> pd.D
             own = _of_all_layers(shares) if layer == ALL else shares.get(layer, [])
             rows.append((row, layer, size, size * largest.get(layer, np.nan), size * np.array(own, dtype=float)))
     return pd.DataFrame(rows, columns=["row", "layer", "size", "prunability", "redundancy"])
+
+
+def _once(networks: pd.DataFrame) -> pd.DataFrame:
+    """Networks without those that are another's training, measured on as many images: they would count as seeds."""
+    specs = [json.loads(spec) for spec in networks["spec"]]
+    trained = [json.dumps({key: own[key] for key in own if key not in NOT_TRAINING}, sort_keys=True) for own in specs]
+    keys = pd.DataFrame({"training": trained, "images": networks["measured_images"].to_numpy()}, index=networks.index)
+    fewer = pd.Series([-len(own["measures"]) for own in specs], index=networks.index)
+    kept = keys.loc[fewer.sort_values(kind="stable").index].drop_duplicates().index
+    return networks.loc[networks.index.isin(kept)]
+
+
+def _rate_decay(spec: Mapping[str, Any]) -> float:
+    schedule = spec["training"].get("schedule", {})
+    return schedule["factor"] if schedule.get("name") == "exponential" else 1.0
 
 
 def _images(dataset: str, spec: str) -> float:

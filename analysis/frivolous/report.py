@@ -8,16 +8,16 @@ from pathlib import Path
 
 from analysis.frivolous import ablation, claims, curves, display, narrowed, untrained, visualizations
 from analysis.frivolous.axes import fraction
-from analysis.frivolous.networks import MEASURED, SEEDS, SETTINGS, TOLERANCES, Networks, prepare
+from analysis.frivolous.networks import FACTORS, MEASURED, SEEDS, TOLERANCES, Networks, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.tables import MAIN, Tables
 from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
 from analysis.runs import Runs
 
 COLUMNS = [  # of the record, that anything here reads
-    *("dataset", "architecture", "width", *SETTINGS, *SEEDS, "status", "epochs", "stopped_epoch"),
+    *("dataset", "architecture", "width", *FACTORS, *SEEDS, "status", "epochs", "stopped_epoch"),
     *("validation_accuracy", "validation_size", "test_accuracy", "curve_epoch", "curve_train_accuracy"),
-    *("measured_images", *MEASURED, "spec", "git_commit", "git_dirty"),
+    *(*MEASURED, "spec", "git_commit", "git_dirty"),
 ]
 ABLATED = ("fig_4c", "fig_4a", "fig_4d", "fig_3ab", "other")  # panels whose curves of ablation are shown
 FRIVOLOUS = ("prunability", "redundancy")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.frivolous import published
 from analysis.frivolous.gain import MEASURES, WIDTHS, gain, has_all_widths
-from analysis.frivolous.lines import Line, lines
+from analysis.frivolous.lines import ChosenBy, Line, lines
 from analysis.frivolous.networks import SEEDS, SETTINGS, TOLERANCES, Networks, Tolerances, measure
 from analysis.frivolous.panels import ALL
 from raydensity.interpretability.comparison import compare
@@ -30,11 +30,11 @@ BESIDE = [f"published_{name}" for name in ("prunability", "redundancy", "accurac
 
 
 class Tables:
-    """The lines of all panels, and every table made of them."""
+    """The lines of all panels, and every table made of them; `chosen_by` as in `lines`."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks, chosen_by: ChosenBy = "mean") -> None:
         self.networks = networks
-        self.lines = lines(networks)
+        self.lines = lines(networks, chosen_by)
 
     @cached_property
     def points(self) -> list[pd.DataFrame]:
@@ -90,9 +90,8 @@ class Tables:
                 tried = line.searched[line.searched["width"] == width]
                 for name in line.panel.selected:
                     levels = sorted(tried[name].unique())
-                    if len(levels) > 1:
-                        chosen, accuracy = part[name].iloc[0], 100 * part["validation_accuracy"].mean()
-                        edge = chosen in (levels[0], levels[-1])
+                    for chosen, own in part.groupby(name) if len(levels) > 1 else []:
+                        edge, accuracy = chosen in (levels[0], levels[-1]), 100 * own["validation_accuracy"].mean()
                         rows.append((*self._key(line, line.name), width, name, chosen, len(levels), edge, accuracy))
         columns = ["width", "setting", "chosen", "n_levels", "at_edge", "validation_accuracy"]
         return pd.DataFrame(rows, columns=[*KEY, *columns])
@@ -138,7 +137,7 @@ class Tables:
 
     @cached_property
     def tolerances(self) -> pd.DataFrame:
-        """Gains and values by width at other tolerances; prunability by positions of feature maps where measured."""
+        """Gains, as in `gain`, and values by width at other tolerances; prunability by positions where measured."""
         readings = [("prunability", Tolerances(changed=changed)) for changed in CHANGED]
         readings += [("redundancy", Tolerances(unexplained=unexplained)) for unexplained in UNEXPLAINED]
         if any(curve["by_position"] for measured in self.networks.used["prunability"] for curve in measured):
@@ -154,10 +153,11 @@ class Tables:
                 tolerance = tolerances.changed if measured == "prunability" else tolerances.unexplained
                 default = tolerances == TOLERANCES
                 by_width = [values.get(width, np.nan) for width in WIDTHS]
-                reading = (measured, tolerances.by_position, tolerance, default, ratios, g)
+                whole = g if has_all_widths(values, measured, line.curve.widths) else np.nan
+                reading = (measured, tolerances.by_position, tolerance, default, ratios, whole, g)
                 rows.append((*self._key(line, line.name), *reading, *by_width))
-        columns = ["measure", "by_position", "tolerance", "default", "n_ratios", "g", *(f"at_{w:g}x" for w in WIDTHS)]
-        return pd.DataFrame(rows, columns=[*KEY, *columns])
+        columns = ["measure", "by_position", "tolerance", "default", "n_ratios", "g", "g_here"]
+        return pd.DataFrame(rows, columns=[*KEY, *columns, *(f"at_{width:g}x" for width in WIDTHS)])
 
     @cached_property
     def narrowing(self) -> pd.DataFrame:
@@ -204,6 +204,13 @@ class Tables:
         """Panel and data set of all lines, in the order of the paper, of some panels only."""
         found = dict.fromkeys((line.panel.name, line.dataset) for line in self.lines)
         return [group for group in found if panels is None or group[0] in panels]
+
+    def spread(self, group: tuple[str, str], measure: str) -> pd.DataFrame:
+        """A measure by curve and width: its mean, that mean's standard error over networks, and their number."""
+        pairs = zip(self.lines, self.points, strict=True)
+        parts = [table for line, table in pairs if (line.panel.name, line.dataset) == group]
+        names = {measure: "mean", f"{measure}_error": "error", f"{measure}_n": "networks"}
+        return pd.concat(parts, ignore_index=True).rename(columns=names)[["curve", "width", *names.values()]]
 
     def of(self, group: tuple[str, str]) -> list[Line]:
         """The lines of a panel and data set."""

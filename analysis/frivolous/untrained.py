@@ -30,18 +30,19 @@ STEPS = 6  # in which all units are removed
 def drawn() -> pd.DataFrame:
     """Prunability and redundancy of random networks: a row a number of inputs, network and width; NaN: not measured.
 
-    A network of a smaller width is the first units of the widest one.
+    Each sees images of its own. A network of a smaller width is the first units of the widest one.
     """
     rows = []
     widest = int(UNITS * WIDEST)
     for inputs in INPUTS:
-        images = np.random.default_rng([inputs]).standard_normal((max(IMAGES.values()), inputs), dtype=np.float32)
         for seed in range(max(NETWORKS.values())):
             rng = np.random.default_rng([inputs, seed])
             weights, out = rng.standard_normal((inputs, widest), dtype=np.float32), rng.standard_normal(widest)
+            wants_redundancy = seed < NETWORKS["redundancy"]
+            count = IMAGES["redundancy" if wants_redundancy else "prunability"]
+            images = rng.standard_normal((count, inputs), dtype=np.float32)
             # Of two answers, what counts is the difference of their logits: one weight a unit.
             few = np.maximum(images[: IMAGES["prunability"]] @ weights, 0)
-            wants_redundancy = seed < NETWORKS["redundancy"]
             many = np.maximum(images @ weights, 0).astype(np.float64) if wants_redundancy else None
             for width in WIDTHS:
                 units = int(UNITS * width)
