@@ -18,7 +18,19 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from raydensity import cluster, costs, data, grid, mlflow_store, models, plan, published_weights, sweep, tracking
+from raydensity import (
+    cluster,
+    costs,
+    data,
+    grid,
+    mlflow_store,
+    models,
+    plan,
+    published_weights,
+    storage,
+    sweep,
+    tracking,
+)
 from raydensity.ledger import Ledger
 from raydensity.placement import Cluster, need
 from raydensity.plan import Plan
@@ -91,19 +103,29 @@ class Options:
 
 
 def requests(
-    known: Mapping[str, Study], names: Sequence[str], *, scale: str, settings: Settings, out: Path, readonly: bool
+    known: Mapping[str, Study],
+    names: Sequence[str],
+    *,
+    scale: str,
+    settings: Settings,
+    out: Path,
+    readonly: bool,
+    shared: str = "",
 ) -> list[Request]:
     """What was asked for, once it makes sense. ValueError, in one line, for an unknown study, scale, factor or level,
-    and for a width that leaves a layer empty."""
+    for a width that leaves a layer empty, and for a shared folder that cannot be used."""
     for name in names:
         if name not in known:
             raise ValueError(f"--study: {name!r} is unknown; there is {', '.join(known)}")
     if scale not in SCALES:
         raise ValueError(f"--scale: {scale!r} is unknown; it is {', '.join(SCALES)}")
+    if shared:
+        storage.check(shared)
     found = []
     for name in dict.fromkeys(names):
         spaces = grid.configure(known[name], scale=scale, settings=settings.get(name, {}))
-        ledger = Ledger(out, name, readonly=readonly)
+        ledger = Ledger(out, name, readonly=readonly, shared=shared)
+        ledger.meet()  # what a grid has may depend on what is finished
         request = Request(known[name], scale, spaces, known[name].resolved(spaces, ledger), ledger)
         for spec in {spec.cohort_key: spec for spec in request.networks.values()}.values():
             need(spec, device="cpu")
@@ -330,7 +352,7 @@ def _finish(request: Request, tracker: Tracker) -> None:
 def _report(request: Request, options: Options, console: Console) -> bool:
     from analysis import analyse  # imports what nothing before needs
 
-    folder = request.ledger.folder.parents[1] / "report" / request.study.name
+    folder = request.ledger.out / "report" / request.study.name
     try:
         report = analyse(request.study.name, out=folder, tracking_uri=options.tracking_uri, sweep=request.sweep_id)
     except ValueError as error:  # the networks are trained and safe: a report alone is missing

@@ -1,17 +1,23 @@
 """The ledger: which networks are finished, and everything measured about them. The truth; MLflow is a view of it.
 
 One parquet file a cohort, `<out>/ledger/<study>/<cohort_id>.parquet`, in the columns of `record.SCHEMA`. A file
-appears whole or not at all (written beside, synced, renamed) and carries checksums of its pages, so that a reader knows
-what to trust.
+appears whole or not at all (storage.py) and carries checksums of its pages, so that a reader knows what to trust.
+
+A shared folder, `<URI>/<study>`, holds the same files for other machines, and outlives this one: each file goes there
+once it is safe here, and both are brought in step when a command begins and when it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import logging
 import os
 import secrets
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +26,7 @@ import pyarrow.parquet as pq
 
 from raydensity import record
 from raydensity.errors import one_line
+from raydensity.storage import SharedFolder, Unreachable, below, place
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +56,18 @@ class Ledger:
     """The finished cohorts of one study.
 
     Reading and writing need no lock: files are never changed. `driver()` keeps two drivers off the same ledger.
+    `shared` is the URI of a folder that has those of all studies. Raises ValueError where it does not answer.
     """
 
-    def __init__(self, out: Path, study: str, *, readonly: bool = False) -> None:
+    def __init__(self, out: Path, study: str, *, readonly: bool = False, shared: str = "") -> None:
         self.readonly = readonly
-        self.folder = out.absolute() / "ledger" / study
+        self.study = study
+        self.shared = SharedFolder(below(shared, study)) if shared else None
+        if readonly and self.shared:  # a copy of its own, since nothing may change
+            out = Path(tempfile.mkdtemp(prefix="raydensity-"))
+            weakref.finalize(self, shutil.rmtree, out, ignore_errors=True)
+        self.out = out.absolute()
+        self.folder = self.out / "ledger" / study
         self.checkpoints = self.folder / "checkpoints"
         self.failures = self.folder / "failures.txt"  # the last sweep's errors in full
         self._lock = self.folder / "driver.lock"
@@ -68,11 +82,18 @@ class Ledger:
         except OSError as error:
             raise ValueError(f"--out: cannot write to {self.folder} ({error.strerror})") from None
 
+    def meet(self) -> None:
+        """Bring this machine's files and the shared ones in step; nothing to do where none are shared."""
+        if self.shared:
+            self.prepare()
+            self.shared.meet(self.folder, ".parquet")
+
     @contextlib.contextmanager
     def driver(self) -> Iterator[str]:
         """Hold the ledger as its only driver; yields the token that `write` asks for.
 
-        ValueError if another driver holds it. The lock goes with the process, however that ends.
+        ValueError if another driver holds it. The lock goes with the process, however that ends; that of a shared
+        folder some time later.
         """
         with self._lock.open("a+") as file:
             try:
@@ -85,7 +106,9 @@ class Ledger:
             file.truncate(0)
             file.write(token)
             file.flush()
-            yield token
+            with self.shared.held(token) if self.shared else contextlib.nullcontext():
+                self.meet()  # with what another driver has brought since
+                yield token
 
     def path(self, cohort: str) -> Path:
         return self.folder / f"{cohort}.parquet"
@@ -99,28 +122,32 @@ class Ledger:
         assert set(table.column_names) <= set(record.SCHEMA.names), "a column that is not in the schema would be lost"
         table = record.completed(table)
         [cohort] = table["cohort_id"].unique().to_pylist()
-        if owner is not None and self._lock.read_text() != owner:
+        if owner is not None and not self._is_driver(owner):
             raise Superseded(f"{self.folder} has another driver")
-        target = self.path(cohort)
-        beside = self.folder / f".{cohort}.{secrets.token_hex(4)}.tmp"
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd", write_page_checksum=True)
+        path = self.path(cohort)
+        place(path, content.getvalue())
+        return path
+
+    def share(self, path: Path) -> None:
+        """Have a file of this ledger in the shared folder, if there is one; Unreachable where that is away."""
+        if self.shared:
+            self.shared.write(path.name, path.read_bytes())
+
+    def _is_driver(self, token: str) -> bool:
+        if self._lock.read_text() != token:
+            return False
         try:
-            with beside.open("wb") as file:
-                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-            folder = os.open(self.folder, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        finally:
-            beside.unlink(missing_ok=True)
-        return target
+            return self.shared is None or self.shared.is_held(token)
+        except Unreachable:  # no reason to lose what was trained
+            return True
 
     def read(self, path: Path, columns: Sequence[str] = record.SCHEMA.names) -> pa.Table | None:
         """These columns of one file, nulls where it was written before they existed, and every page of them verified.
 
-        None, with a warning, where it is damaged: it is then moved aside, unless the ledger is read only. ValueError if
-        another version of raydensity wrote it.
+        None, with a warning, where it is damaged: it is then moved aside, unless the ledger is read only. Where the
+        shared folder has another one it takes its place. ValueError if another version of raydensity wrote it.
         """
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -131,12 +158,16 @@ class Ledger:
         except (pa.ArrowException, OSError, KeyError) as error:
             if getattr(error, "errno", None):  # the machine's fault, not the file's
                 raise ValueError(f"--out: {path} cannot be read ({one_line(error)})") from None
+            if self._replaced(path):
+                return self.read(path, columns)
             reason = one_line(error)
             if self.readonly:
                 log.warning("%s is damaged (%s): its networks count as not done", path, reason)
                 return None
             aside = path.with_suffix(".damaged")
             os.replace(path, aside)
+            if self.shared:
+                self.shared.remove(path.name)
             log.warning("%s is damaged (%s): its networks run again, it is kept as %s", path, reason, aside.name)
             return None
         if versions != {record.RECORD_VERSION}:
@@ -145,6 +176,14 @@ class Ledger:
                 "use another --out"
             )
         return record.completed(table, columns)
+
+    def _replaced(self, path: Path) -> bool:
+        """Whether the shared folder had another content for a file, which it now has."""
+        content = self.shared.read(path.name) if self.shared else None
+        if content is None or content == path.read_bytes():
+            return False
+        place(path, content)
+        return True
 
     def cohorts(self, columns: Sequence[str] = record.SCHEMA.names) -> Iterator[tuple[Path, pa.Table]]:
         """Every sound file with its record, or these columns of it (`network_id` among them), by name.

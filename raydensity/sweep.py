@@ -24,6 +24,7 @@ from raydensity.plan import KIND, Plan, kind, table_of
 from raydensity.progress import Watch
 from raydensity.provenance import code
 from raydensity.published_weights import Weights
+from raydensity.storage import Unreachable
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
@@ -66,6 +67,12 @@ def run(
     missing = len(plan.networks) - len(done)
     ledger.drop_checkpoints(done)  # of workers that were killed between a record and its checkpoints
     try:
+        ledger.meet()
+    except Unreachable as error:
+        console.print(
+            f"warning: {error}; the records are safe here, and the same command brings them there", markup=False
+        )
+    try:
         tracker.catch_up(ledger, set(plan.networks))
         tracker.finish(done=len(done), complete=not missing)
     except Exception as error:  # whatever ails a tracker, the ledger is whole
@@ -87,8 +94,7 @@ def _tune(
     job = Job(
         cohorts=[ray.put(list(cohort.specs)) for cohort in plan.cohorts],
         runner=runner,
-        out=ledger.folder.parents[1],
-        study=plan.study,
+        ledger=ledger,
         owner=owner,
         code=code(),
         tracker=tracker,

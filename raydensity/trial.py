@@ -27,6 +27,7 @@ from raydensity.ledger import Ledger
 from raydensity.provenance import DIGEST, Code, other_code
 from raydensity.published_weights import Weights
 from raydensity.spec import NetworkSpec
+from raydensity.storage import Unreachable
 from raydensity.tracking import Tracker
 
 WORKER_DEATHS = 2  # that a cohort may survive
@@ -50,8 +51,7 @@ class Job:
     cohorts: Sequence[ray.ObjectRef]
     gpus: Sequence[float]
     runner: CohortRunner
-    out: Path
-    study: str
+    ledger: Ledger
     owner: str
     code: Code
     tracker: Tracker
@@ -119,7 +119,7 @@ def _result(done: int, *, share: float = 1.0, failed: str = "", trace: str = "",
 
 def _run(specs: Sequence[NetworkSpec], job: Job, device: str, on_progress: Callable[[Progress], None]) -> str:
     """Run one cohort; returns a warning, or nothing."""
-    ledger = Ledger(job.out if _is_home(job) else ELSEWHERE, job.study)
+    ledger = job.ledger if _is_home(job) else Ledger(ELSEWHERE, job.ledger.study)
     record = job.runner(
         specs,
         device=device,
@@ -149,22 +149,28 @@ def _at_home(task: Callable[..., Any], *arguments: Any) -> Any:
 
 def unfinished(specs: Sequence[NetworkSpec], job: Job) -> list[NetworkSpec]:
     """Those of the networks that are not in the ledger."""
-    finished = Ledger(job.out, job.study).finished_ids()
+    finished = job.ledger.finished_ids()
     return [spec for spec in specs if spec.id not in finished]
 
 
 def keep(record: pa.Table, job: Job) -> str:
-    """Write a record to the ledger, then show it in MLflow; returns a warning if that could not be done now."""
+    """Write a record to the ledger, then share it and show it in MLflow; returns a warning if one of these could not be
+    done now."""
     global _away_since
-    path = Ledger(job.out, job.study).write(record, owner=job.owner)
+    path = job.ledger.write(record, owner=job.owner)
+    warning = ""
+    try:
+        job.ledger.share(path)
+    except Unreachable as error:  # safe on this machine, and shared later
+        warning = f"{error}; the records are safe here, and go there at the end"
     if time.monotonic() - _away_since < TRACKER_SECONDS:
-        return ""
+        return warning
     try:
         job.tracker.track(path, record)
     except Exception as error:  # whatever ails a tracker, the record is safe and is tracked later
         _away_since = time.monotonic()
-        return f"MLflow could not be written ({one_line(error)}); it catches up at the end"
-    return ""
+        return warning or f"MLflow could not be written ({one_line(error)}); it catches up at the end"
+    return warning
 
 
 def _device(gpu: float) -> str:

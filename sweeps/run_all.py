@@ -53,6 +53,14 @@ def main(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the ledger and the reports go.")] = Path("results"),
+    ledger: Annotated[
+        str,
+        typer.Option(
+            metavar="URI",
+            help="A folder that keeps the ledger for other machines too, such as s3://BUCKET/FOLDER. [default: none]",
+            show_default=False,
+        ),
+    ] = "",
     tracking_uri: Annotated[
         str | None,
         typer.Option(metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]"),
@@ -92,7 +100,7 @@ def main(
             return
         names = study or list(known)
         settings = command.settings(setting or [], names)
-        asked = command.requests(known, names, scale=scale, settings=settings, out=out, readonly=dry_run)
+        asked = command.requests(known, names, scale=scale, settings=settings, out=out, readonly=dry_run, shared=ledger)
         options = command.Options(
             data_root=data.resolve_root(None),
             tracking_uri=command.tracking_uri(tracking_uri),

@@ -38,10 +38,11 @@ def running_ray():
 class Sweep:
     """A ledger, a tracking store and what a driver does with them."""
 
-    def __init__(self, folder, *, uri=None):
+    def __init__(self, folder, *, uri=None, shared=""):
         self.folder = folder
-        self.ledger = Ledger(folder, "density")
+        self.ledger = Ledger(folder, "density", shared=shared)
         self.ledger.prepare()
+        self.ledger.meet()
         self.uri = uri or synthetic.new_store(folder)
         self.printed = StringIO()
 
@@ -266,6 +267,24 @@ def test_a_fault_of_the_code_fails_its_cohort_at_once_and_is_kept_in_full(troubl
     assert tried[0.7] == 1
     assert outcome.reasons["KeyError: 'a fault of ours'"] == 1
     assert 'raise KeyError("a fault of ours")' in mine.ledger.failures.read_text()
+
+
+def test_a_shared_ledger_is_gone_on_with_from_another_folder(tmp_path):
+    log = tmp_path / "log"
+    log.mkdir()
+    cohorts = [mlps(2, 0.1), mlps(2, 0.2)]
+    shared = (tmp_path / "shared").as_uri()
+    first = Sweep(tmp_path / "first", shared=shared)
+    planned = first.plan_of(cohorts[0])
+    assert first.run(planned, runner=standin(planned.networks.values(), log)).missing == 0
+    assert len(list((tmp_path / "shared" / "density").iterdir())) == 1  # the record, and no lock any more
+    second = Sweep(tmp_path / "second", shared=shared)
+    planned = second.plan([*cohorts[0], *cohorts[1]])
+    assert [spec.id for cohort in planned.cohorts for spec in cohort.specs] == [spec.id for spec in cohorts[1]]
+    assert second.run(planned, runner=standin(planned.networks.values(), log)).missing == 0
+    assert second.finished() == second.shown() == once([*cohorts[0], *cohorts[1]])
+    files = len(list((tmp_path / "shared" / "density").iterdir()))
+    assert files == len(list(log.iterdir())) == 1 + len(planned.cohorts)
 
 
 def test_workers_with_other_code_than_the_driver_train_nothing_and_say_so(tmp_path, monkeypatch):

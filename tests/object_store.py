@@ -1,0 +1,48 @@
+"""An object store on loopback that speaks S3's protocol, to which pyarrow's own client talks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@contextlib.contextmanager
+def running(port: int) -> Iterator[None]:
+    """moto's server with the bucket `sweeps`; its content goes with it."""
+    import boto3
+
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.environ.update(CREDENTIALS)
+        client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+        client.create_bucket(Bucket="sweeps")
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
+def uri(port: int, folder: str) -> str:
+    return f"s3://sweeps/{folder}?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
