@@ -74,20 +74,22 @@ def refined_against(tables: Tables) -> Figure:
         low, high = min(rows["gain"].quantile(0.05), best.min(), 0), max(rows["gain"].quantile(0.95), best.max(), 0)
         room = 0.15 * (high - low) or 1
         panel.set_xlim(low - room, high + room)
-        panel.set_xlabel("points, or % of the squared error", fontsize=7.5)
+        panel.set_xlabel("points, or % of the error", fontsize=7.5)
     row[0].set_yticks(range(len(datasets)), reversed(datasets))
     circle: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
     chosen = {**circle, "marker": "D", "color": BEST["color"], "label": "ε with the best validation score"}
     handles = [Line2D([], [], **chosen), Line2D([], [], **MEAN, label="mean over levels")]
-    handles += [Line2D([], [], linestyle="", label="units gone:")]
-    handles += [Line2D([], [], color=_shade(level, levels), label=f"{100 * level:.0f} %", **circle) for level in levels]
+    share = tables.networks.criterion == "share"
+    handles += [Line2D([], [], linestyle="", label="units gone:" if share else "ε:")]
+    named = {level: f"{100 * level:.0f} %" if share else f"{level:g}" for level in levels}
+    handles += [Line2D([], [], color=_shade(level, levels), label=name, **circle) for level, name in named.items()]
     figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
         columnspacing=0.8,
-        handletextpad=0.2,
-        fontsize=7.5,
+        handletextpad=0.1,
+        fontsize=6.8,
     )
     return figure
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.odf2nna import methods
@@ -119,7 +121,9 @@ def refined_against(tables: Tables) -> dict[str, pd.DataFrame]:
     """Where epsilon is chosen by validation rows, and beside it where nothing is chosen."""
     table = tables.refined_against
     rows, unchosen = table[table["choice"].eq(BY_VALIDATION)], table[table["choice"].eq(UNCHOSEN)]
-    plain = unchosen.set_index(["against", "dataset"])[["gain", "gain_std"]].T.to_dict("list")
+    plain: dict[Any, tuple[float, float]] = {
+        (row["against"], row["dataset"]): (row["gain"], row["gain_std"]) for row in unchosen.to_dict("records")
+    }
     return {
         f"ε with the best validation score, less {OTHERS[str(other)].words}": pd.DataFrame(
             {

@@ -35,7 +35,8 @@ class Networks:
     accuracy, or percent of its squared error, `gain_scratch` and `gain_trained_on` likewise; `parameters_after` is what
     is left, `share_gone` the share of the parameters that is gone, in percent. `refinement` is the usual share of the
     epochs: the paper's, or where that is not there the smallest. `compensation` is the usual one for units that go: by
-    their mean, or where that is not there the first that is.
+    their mean, or where that is not there the first that is; `criterion` likewise that of ODF2NNA, a share of the
+    units.
 
     `emptied` counts networks that their rule refused, `n` by data set, criterion and level, with the first of the
     reasons (`said`).
@@ -52,6 +53,7 @@ class Networks:
     emptied: pd.DataFrame
     refinement: float
     compensation: str
+    criterion: str
     originals: pd.DataFrame
     smaller: pd.DataFrame
     exported: pd.DataFrame
@@ -103,7 +105,8 @@ def prepare(runs: Runs) -> Networks:
     smaller = trained_on(from_scratch(smaller, scratch, KEYS), on, KEYS)
     smaller["share_gone"] = 100 * (1 - smaller["parameters_after"] / smaller["parameters"])
     compensation = _usual(smaller.loc[smaller["method"].isin(UNIT_SCORES), "compensation"], COMPENSATIONS)
-    smaller["variant"] = _variants(smaller, compensation)
+    criterion = _usual(smaller.loc[smaller["method"].eq(OURS), "criterion"], CRITERIA)
+    smaller["variant"] = _variants(smaller, criterion=criterion, compensation=compensation)
     for name, one, other in (
         ("gain", "score", "score_before"),
         ("removed_gain", "removed_score", "score_before"),
@@ -121,6 +124,7 @@ def prepare(runs: Runs) -> Networks:
         emptied=_emptied(frame),
         refinement=usual,
         compensation=compensation,
+        criterion=criterion,
         originals=originals,
         smaller=smaller,
         exported=exported,
@@ -191,14 +195,13 @@ def _usual(values: pd.Series, order: tuple[str, ...]) -> str:
     return next((each for each in order if each in there), order[0])
 
 
-def _variants(smaller: pd.DataFrame, usual_compensation: str) -> pd.Series:
-    """The method, with what is not as usual: another criterion, of which ODF2NNA has several, than a share (or than the
-    first that is there); another compensation; training rows to score by where others are scored by validation rows."""
-    ours = smaller["method"].eq(OURS)
-    unusual = ours & smaller["criterion"].ne(_usual(smaller.loc[ours, "criterion"], CRITERIA))
-    criterion = (", " + smaller["criterion"]).where(unusual, "")
-    unusual = smaller["compensation"].ne(usual_compensation) & smaller["method"].isin(UNIT_SCORES)  # others need none
-    compensation = (", compensation " + smaller["compensation"]).where(unusual, "")
+def _variants(smaller: pd.DataFrame, *, criterion: str, compensation: str) -> pd.Series:
+    """The method, with what is not as usual: another criterion, of which ODF2NNA has several; another compensation;
+    training rows to score by where others are scored by validation rows."""
+    unusual = smaller["criterion"].ne(criterion) & smaller["method"].eq(OURS)
+    by = (", " + smaller["criterion"]).where(unusual, "")
+    unusual = smaller["compensation"].ne(compensation) & smaller["method"].isin(UNIT_SCORES)  # others need none
+    compensated = (", compensation " + smaller["compensation"]).where(unusual, "")
     by_training = smaller["scored_on"].eq("training") & smaller["scored_on"].eq("validation").any()
     scored = pd.Series(", scored on training rows", smaller.index).where(by_training, "")
-    return smaller["method"] + criterion + compensation + scored
+    return smaller["method"] + by + compensated + scored

@@ -155,7 +155,7 @@ class Tables:
     def refinement(self) -> pd.DataFrame:
         """What the length of the refinement brings, at equal shares of the units; 0 is before it."""
         rows = self.networks.smaller
-        rows = rows[rows["variant"].eq(self.usual)]
+        rows = rows[rows["variant"].eq(self.usual) & rows["criterion"].eq("share")]
         before = rows[rows["refinement"].eq(self.networks.refinement)].assign(refinement=0.0)
         before["score"], before["gain"] = before["removed_score"], before["removed_gain"]
         return self._by(pd.concat([before, rows]), ["refinement", "level"])
