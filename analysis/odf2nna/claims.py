@@ -65,7 +65,8 @@ class Signs(NamedTuple):
 
     @property
     def words(self) -> str:
-        return f"it is better on {self.better} and worse on {self.worse} (sign test, {p_relation(self.p_better)})"
+        p = min(self.p_better, self.p_worse)  # of what most are
+        return f"it is better on {self.better} and worse on {self.worse} (sign test, {p_relation(p)})"
 
 
 def refined_beats(tables: Tables) -> list[Claim]:
