@@ -306,8 +306,10 @@ def _plan(request: Request, options: Options, resources: Cluster, finished: pa.T
 def _describe(request: Request, planned: Plan, console: Console) -> None:
     console.print(planned.table())
     console.print(planned.summary(), soft_wrap=True)
-    if request.waits:
-        console.print("More follow when these are done: their settings are what turns out best")
+    if request.waits and planned.cohorts:
+        console.print(
+            "More may follow when these are done: their settings are what turns out best, where anything does"
+        )
 
 
 def _open(request: Request, options: Options) -> Tracker:

@@ -35,7 +35,7 @@ def trained(specs: Sequence[NetworkSpec], *, device: str = "cpu", data_root: Pat
     refined = train_all(specs, dataset, device=device, published=published)
     for spec, one in zip(specs, refined, strict=True):
         if one.emptied or one.progress.kept is None:
-            what = "lost all units of a layer" if one.emptied else "diverged"
+            what = f"is refused ({one.columns['refused']})" if one.emptied else "diverged"
             raise ValueError(f"specs: network {spec.id} {what}, there is none to go on with")
     progress = [one.progress for one in refined]
     cohort = trained_cohort(specs, progress, dataset, device=device, published=published)

@@ -155,6 +155,7 @@ RESULTS = pa.schema(
         ("parameters_after", pa.int64()),
         ("units_left", pa.list_(pa.int64())),
         ("original_id", pa.string()),  # the network before its compression
+        ("refused", pa.string()),  # of an emptied one what it would have lost
         ("removed_validation_loss", pa.float64()),
         ("removed_validation_accuracy", pa.float64()),
         ("removed_test_loss", pa.float64()),

@@ -28,6 +28,7 @@ from raydensity.storage import Unreachable
 from raydensity.tracking import Tracker
 from raydensity.trial import CohortRunner, Job, trial
 
+LOST = ("diverged", "emptied")  # how a network may end without results: its status
 LOST_WORKERS = 20  # that a cohort may survive, most of them with their machines; the trial counts the others
 
 
@@ -133,7 +134,7 @@ def _tune(
 
 def summary_table(plan: Plan, finished: pa.Table) -> Table:
     """What was found, a row a kind of network; accuracy, or the loss of a regression, is the mean and standard
-    deviation of those not diverged."""
+    deviation of those that were not lost."""
     own = pc.is_in(finished["network_id"], pa.array(list(plan.networks), pa.string()))
     frame = finished.filter(own).drop_columns(["network_id", "cohort_id"]).to_pandas()
     # Networks from before there was one of these columns have null there.
@@ -149,11 +150,11 @@ def summary_table(plan: Plan, finished: pa.Table) -> Table:
             (
                 *kind(dict(zip(KINDS, levels, strict=True))),
                 f"{len(group):,}",
-                f"{(group['status'] == 'diverged').sum():,}",
+                *(f"{(group['status'] == status).sum():,}" for status in LOST),
                 f"{group['converged'].sum():,}",
                 f"{group['epochs'].mean():.1f}",
                 judged,
             )
         )
-    columns = (*KIND, "width", "n", "diverged", "converged", "mean epochs", "validation")
+    columns = (*KIND, "width", "n", *LOST, "converged", "mean epochs", "validation")
     return table_of(f"{plan.study} · {plan.scale}: trained networks", columns, rows)

@@ -165,7 +165,7 @@ class Tracker:
         metrics = _points({key: row[key] for key in (*FINAL, *COUNTED)} | {"converged": float(row["converged"])})
         metrics += _points(unit_numbers(row))
         for curve in CURVES:
-            metrics += _curve(f"training/{curve}", row["curve_epoch"], row[f"curve_{curve}"])
+            metrics += _curve(f"training/{curve}", row["curve_epoch"] or [], row[f"curve_{curve}"] or [])
         percent = [round(100 * share) for share in row["prune_removed"] or []]
         for curve in ("accuracy", "loss"):
             metrics += _curve(f"pruning/validation_{curve}", percent, row[f"prune_validation_{curve}"] or [])

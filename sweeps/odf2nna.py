@@ -24,7 +24,8 @@ Settings (--set). The group picks among the networks of the grid, all others tak
     refinement        share of the epochs that a compressed network trains again
     scored_on         validation or training: the rows by which units are judged
     empty_layer       keep_one: a layer keeps its best unit; refuse: a network that would lose a layer is given up
-    chosen            found: the smallest without loss; or what goes, as share:0.5
+    chosen            found: the smallest without loss, or with little; or what goes, as share:0.5, or share:0.5:none
+                      with another compensation than mean
     repeat            seed of the split into rows, weights, batches and random units
     initializer       of the weights, such as he_uniform, glorot_uniform
     learning_rate     of Adam
@@ -39,7 +40,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ray.tune import grid_search
@@ -47,10 +48,18 @@ from ray.tune import grid_search
 from raydensity import data, grid
 from raydensity.data import table
 from raydensity.ledger import Ledger
-from raydensity.measures.loss_of_compression import smallest_without_loss
+from raydensity.measures.loss_of_compression import TOLERANCE, smallest_without_loss
 from raydensity.models.mlp import hidden_for
 from raydensity.spec import AnyDataset, NetworkSpec
-from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES, refinement_epochs, weights_left
+from raydensity.spec.compression import (
+    COMPENSATIONS,
+    CRITERIA,
+    UNIT_MERGES,
+    UNIT_SCORES,
+    WEIGHT_SCORES,
+    refinement_epochs,
+    weights_left,
+)
 from raydensity.study import Study
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -109,6 +118,7 @@ UPDATES = 20  # of RigL's mask, while it changes
 FOUND = "found"
 
 REFINED: dict[str, Any] = {"refinement": PAPERS, "scored_on": "validation", "empty_layer": "keep_one"}
+NOTHING_GOES: dict[str, Any] = {"criterion": "share", "level": 0.0, "compensation": "mean"}
 COMMON: dict[str, Any] = {
     "target": "",
     "task": "classification",
@@ -143,12 +153,15 @@ def compressed(group: str, datasets: list[str], repeats: int, **factors: Any) ->
 
 
 def trained_on(datasets: list[str], repeats: int) -> dict[str, Any]:
-    """Originals that train on as long as a refinement, with all units: what the refinement alone brings."""
-    return compressed("trained_on", datasets, repeats, level=0.0)
+    """Originals that train on as long as a refinement, with all units: what the refinement alone brings.
+
+    They have no factors of a rule, whose settings are for networks that lose something.
+    """
+    return space("trained_on", datasets, repeats, **REFINED)
 
 
 def chosen(datasets: list[str], repeats: int) -> dict[str, Any]:
-    """The smallest networks without loss, to be exported."""
+    """The smallest networks without loss, or with little, to be exported."""
     return space("chosen", datasets, repeats, chosen=FOUND, **REFINED)
 
 
@@ -213,14 +226,12 @@ def network(cell: Mapping[str, Any]) -> NetworkSpec:
         )
     rule: dict[str, Any] = {}
     measures: tuple[str, ...] = ()
-    if cell["group"] in ("odf2nna", "rivals", "trained_on"):
+    if cell["group"] in ("odf2nna", "rivals"):
         rule = {"compression": _compression(cell)}
-    elif cell["group"] == "chosen":
-        criterion, _, level = str(cell["chosen"]).partition(":")
-        own = {"method": "output_deviation", "criterion": criterion, "level": level or -1}
-        own |= {key: cell[key] for key in ("scored_on", "empty_layer")}
-        rule = {"compression": {**own, "refinement": cell["refinement"]}}
-        measures = ("export",)
+    elif cell["group"] in ("trained_on", "chosen"):
+        own = _chosen(cell["chosen"]) if cell["group"] == "chosen" else NOTHING_GOES
+        rule = {"compression": {"method": "output_deviation", **own, **{key: cell[key] for key in REFINED}}}
+        measures = ("export",) if cell["group"] == "chosen" else ()
     elif cell["group"] != "original":
         # As many epochs in all as a network that is compressed.
         total = epochs + refinement_epochs(cell["refinement"], epochs)
@@ -278,9 +289,34 @@ def _dataset(cell: Mapping[str, Any]) -> AnyDataset:
 
 
 def _compression(cell: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("method", "criterion", "level", "compensation", "refinement", "scored_on", "empty_layer")
-    own = {"compensation": "none"} if cell["method"] not in UNIT_SCORES else {}  # the others have their own
-    return {key: cell[key] for key in keys} | own
+    """What a cell removes. ValueError for settings that are for another group."""
+    method, criterion = cell["method"], cell["criterion"]
+    if method in FROM_START:
+        raise ValueError(f"--set method: {method!r} starts from random weights{_choose_group(method)}")
+    if criterion in CRITERIA and criterion != "share" and method in RIVALS:
+        if cell["group"] == "odf2nna":
+            raise ValueError(
+                f"--set method: {method!r} knows a share alone, no {criterion} level{_choose_group(method)}"
+            )
+        raise ValueError(f"--set criterion: {criterion!r} is for output_deviation{_choose_group('output_deviation')}")
+    own = {"compensation": "none"} if method not in UNIT_SCORES else {}  # the others have their own
+    return {key: cell[key] for key in ("method", "criterion", "level", "compensation", *REFINED)} | own
+
+
+def _choose_group(method: str) -> str:
+    """How to choose the group of networks that a method makes, as the end of a message; nothing for unknown methods."""
+    if method in FROM_START:
+        return "; choose its group, as --scale reduced --set group=from_start"
+    group = {"output_deviation": "odf2nna", **dict.fromkeys(RIVALS, "rivals")}.get(method)
+    return f"; choose its group, as --set group={group}" if group else ""
+
+
+def _chosen(rule: str) -> dict[str, Any]:
+    """The parts of a rule such as share:0.5 or share:0.5:none. ValueError for another form."""
+    criterion, *others = str(rule).split(":")
+    if len(others) not in (1, 2):
+        raise ValueError(f"--set chosen: {rule!r} is not like share:0.5, or share:0.5:none")
+    return {"criterion": criterion, **dict(zip(("level", "compensation"), others, strict=False))}
 
 
 def _from_random_weights(
@@ -298,7 +334,7 @@ def _from_random_weights(
     nonzeros = sum(weights_left(sizes, cell["level"]))
     method = cell["method"]
     if method not in FROM_START:
-        raise ValueError(f"--set method: {method!r} is none of {', '.join(FROM_START)}")
+        raise ValueError(f"--set method: {method!r} is none of {', '.join(FROM_START)}{_choose_group(method)}")
     if method == "lth":
         return max(1, epochs // CYCLES), {"name": "lth", "nonzeros": nonzeros, "cycles": CYCLES}
     if method == "rigl":
@@ -310,13 +346,25 @@ def _from_random_weights(
 # What depends on results ----------------------------------------------------------------------------------------------
 
 
+Row = Mapping[str, Any]
+
+
+class Finished(NamedTuple):
+    """Rows of the ledger: an original, and the smaller networks that ODF2NNA made of it."""
+
+    original: Row
+    smaller: list[Row]
+
+
 def resolve(given: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
     """The sizes that odf2nna found, for `scratch`, and the smallest network without loss, for `chosen`.
 
-    Of each data set and repeat whose networks of odf2nna are finished; the others are left out, until they are.
+    Of each data set and repeat whose networks of odf2nna are finished; the others are left out, until they are, and so
+    are those of which no network is good enough to be chosen. ValueError where nothing is left.
     """
     found: list[dict[str, Any]] = []
-    results: dict[str, list[dict[str, Any]]] | None = None
+    with_loss: list[Row] = []
+    results: dict[str, list[Row]] | None = None
     for each in given:
         factor = {"scratch": "units", "chosen": "chosen"}.get(str(grid.levels([each], "group")[0]))
         if factor is None or grid.levels([each], factor) != [FOUND]:
@@ -324,39 +372,71 @@ def resolve(given: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]
             continue
         results = _results(ledger) if results is None else results
         for cell in grid.cells(each):
-            levels = list(_found(cell, factor, results))
+            finished = _finished(cell, results)
+            if finished is None:
+                continue
+            levels = _sizes(finished) if factor == "units" else _smallest(finished)
             if levels:
                 found.append({**cell, "group": grid_search([cell["group"]]), factor: grid_search(levels)})
-    if not found:
+            else:
+                with_loss.append(cell)
+    if found:
+        return found
+    if with_loss:
         raise ValueError(
-            "--set group: what these networks are depends on those of the group odf2nna, which are not there"
+            "--set group: none of ODF2NNA's networks is without loss on validation rows, or within "
+            f"{TOLERANCE:g} point of accuracy or percent of the squared error, in {_repeats(with_loss)}: none to export"
         )
-    return found
+    raise ValueError("--set group: what these networks are depends on those of the group odf2nna, which are not there")
 
 
-def _found(cell: Mapping[str, Any], factor: str, results: Mapping[str, list[dict[str, Any]]]) -> Iterator[str]:
-    original = network({**cell, "group": "original"})
-    before = [row for row in results[original.id] if not row["compression"]]
-    rows = [
+def _repeats(cells: list[Row]) -> str:
+    """Such as repeats 0, 2 of iris; repeats 1 of wine."""
+    by_dataset: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in cells:
+        by_dataset[cell["dataset"]][str(cell["repeat"])] = None
+    return "; ".join(f"repeats {', '.join(repeats)} of {name}" for name, repeats in by_dataset.items())
+
+
+def _finished(cell: Row, results: Mapping[str, list[Row]]) -> Finished | None:
+    """What is finished of a cell's original, units scored on the same rows; None without any smaller network."""
+    rows = results.get(network({**cell, "group": "original"}).id, [])
+    before = [row for row in rows if not row["compression"]]
+    smaller = [
         row
-        for row in results[original.id]
+        for row in rows
         if row["compression"] == "output_deviation"
         and row["refinement"] == cell["refinement"]
+        and row["scored_on"] == cell.get("scored_on", row["scored_on"])  # sizes are taken of all
         and row["units_left"]
         and row["parameters_after"] < row["parameters"]  # not those that trained on with all units
     ]
-    if not before or not rows:
-        return
-    if factor == "units":
-        yield from dict.fromkeys("-".join(map(str, row["units_left"])) for row in rows)
-        return
-    own = [row for row in rows if row["compensation"] == "mean" and row["scored_on"] == cell["scored_on"]]
-    best = smallest_without_loss(own, before[0])
-    if best is not None:
-        yield f"{best['criterion']}:{best['level']:g}"
+    return Finished(before[0], smaller) if before and smaller else None
 
 
-def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
+def _sizes(finished: Finished) -> list[str]:
+    """Hidden units of the smaller networks, such as 17-9, each once."""
+    return list(dict.fromkeys("-".join(map(str, row["units_left"])) for row in finished.smaller))
+
+
+def _smallest(finished: Finished) -> list[str]:
+    """The rule of the smallest network without loss, or with little where none is without, as `chosen` has it; empty
+    where all lose more.
+
+    Of those whose units are compensated for by their mean, or where there are none, in the next way that there is.
+    """
+    ways = [row["compensation"] for row in finished.smaller]
+    usual = min(ways, key=COMPENSATIONS.index)
+    own = [row for row, way in zip(finished.smaller, ways, strict=True) if way == usual]
+    for tolerance in (0.0, TOLERANCE):
+        best = smallest_without_loss(own, finished.original, tolerance=tolerance)
+        if best is not None:
+            rule = f"{best['criterion']}:{best['level']!r}"  # all digits: others might be another network
+            return [rule if usual == "mean" else f"{rule}:{usual}"]
+    return []
+
+
+def _results(ledger: Ledger) -> dict[str, list[Row]]:
     """Originals, and networks of odf2nna, by the id of the original."""
     columns = ["network_id", "original_id", "compression", "criterion", "level", "compensation", "refinement"]
     columns += [
@@ -369,7 +449,7 @@ def _results(ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
         "validation_accuracy",
         "validation_loss",
     ]
-    found = defaultdict(list)
+    found: dict[str, list[Row]] = defaultdict(list)
     for _, record in ledger.cohorts(columns):
         for row in record.to_pylist():
             if row["compression"] in ("", "output_deviation") and row["status"] == "finished":

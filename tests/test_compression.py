@@ -281,6 +281,36 @@ def test_the_largest_weights_stay() -> None:
     assert everywhere["proj.weight"].tolist() == [[False, True, False], [False, False, True]]
 
 
+def test_optimal_brain_damage_keeps_the_weights_that_the_loss_needs() -> None:
+    """By brute force: the first input hardly varies the answers, so that its large weights go, and small ones stay."""
+    network = dense(([[4.0, 0.5], [3.0, 0.4]], [0.0, 0.0]), ([[1.0, 2.0]], [0.0]))
+    images = [[0.1, 5.0], [0.2, 10.0]]
+    saliency = {}
+    # Of a squared error: 2 (slope of the answer by the weight)^2, a mean over images, times w^2 / 2. All units are on.
+    for unit, (incoming, outgoing) in enumerate(zip([[4.0, 0.5], [3.0, 0.4]], [1.0, 2.0], strict=True)):
+        outputs = [sum(w * x for w, x in zip(incoming, image, strict=True)) for image in images]
+        saliency["proj.weight", 0, unit] = sum(2 * output**2 for output in outputs) / 2 * outgoing**2 / 2
+        for place, weight in enumerate(incoming):
+            curvature = sum(2 * (outgoing * image[place]) ** 2 for image in images) / 2
+            saliency["fc1.weight", unit, place] = curvature * weight**2 / 2
+    seen = observe(network, torch.tensor(images), torch.zeros(2))
+    found = hessian_diagonal(seen)
+    weights = dict(network.named_parameters())
+    for (name, row, column), expected in saliency.items():
+        own = (found[name][row, column] * weights[name][row, column] ** 2 / 2).item()
+        assert own == pytest.approx(expected, rel=1e-5)
+    # Half of the units is one, of 2 + 1 weights.
+    largest = sorted(saliency, key=saliency.__getitem__)[-3:]
+    for method, expected in (
+        ("optimal_brain_damage", set(largest)),
+        ("magnitude_global", {("fc1.weight", 0, 0), ("fc1.weight", 1, 0), ("proj.weight", 0, 1)}),
+    ):
+        masks = compress(seen, rule(method, 0.5), seed=0).masks
+        kept = {(name, *place) for name, mask in masks.items() for place in mask.nonzero().tolist()}
+        assert kept == expected, method
+    assert set(largest) == {("fc1.weight", 1, 1), ("proj.weight", 0, 0), ("proj.weight", 0, 1)}
+
+
 # The registry, and rules ----------------------------------------------------------------------------------------------
 
 

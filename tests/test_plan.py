@@ -137,7 +137,7 @@ def test_a_summary_of_nothing_has_its_columns(ledger):
     empty = planned(ledger, mlps(2), "cpu")
     table = sweep.summary_table(empty, ledger.summary())
     assert table.row_count == 0
-    assert {"width", "n", "diverged"} <= {column.header for column in table.columns}
+    assert {"width", "n", "diverged", "emptied"} <= {column.header for column in table.columns}
 
 
 def test_the_table_tells_kinds_apart(ledger):

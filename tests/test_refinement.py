@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from synthetic import new_store
+from tracked import ledger_of, opened, runs
 
-from raydensity import checkpoints, data, published_weights, training
+from raydensity import checkpoints, data, plan, published_weights, training
 from raydensity.compression import compress, observe, refinement
 from raydensity.data import table
 from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.models.mlp import extracted, hidden_for
 from raydensity.networks import trained
+from raydensity.placement import Cluster
+from raydensity.record import completed
 from raydensity.rooms import room_of
 from raydensity.spec import (
     MLP,
@@ -30,6 +34,7 @@ from raydensity.spec import (
 )
 from raydensity.spec.compression import UNIT_MERGES, UNIT_SCORES, WEIGHT_SCORES
 from raydensity.spec.sparsity import GMP, LTH, SNIP, RigL, Units
+from raydensity.sweep import summary_table
 
 WINE = table.examine("scikit-learn/wine", target="target", task="classification", root=Path())
 EPOCHS = 8
@@ -189,7 +194,26 @@ def test_an_emptied_network_harms_no_other() -> None:
     first, second, third = run_cohort([network(), network(refused), network(kept)]).to_pylist()
     assert [row["status"] for row in (first, second, third)] == ["finished", "emptied", "finished"]
     assert (second["test_loss"], second["epochs"], second["parameters_after"]) == (None, None, None)
+    assert [first["refused"], third["refused"]] == [None, None]
+    assert second["refused"] == "level: fc1 loses all its 9 units at absolute level 1e+06"
     assert third["units_left"] == [1, 1]
+    with pytest.raises(ValueError, match=f"network {network(refused).id} is refused .level: fc1 loses all its 9 units"):
+        trained([network(refused)])
+
+
+def test_an_emptied_network_is_counted_and_tracked(tmp_path) -> None:
+    refused = Compression(method="output_deviation", criterion="absolute", level=1e6, empty_layer="refuse")
+    specs = [network(), network(refused)]
+    record = run_cohort(specs)
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    opened(uri, record, study="odf2nna").track(ledger.write(record), record)
+    assert {run.data.tags["raydensity.status"] for run in runs(uri, "network")} == {"finished", "emptied"}
+    by_id = {spec.id: spec for spec in specs}
+    whole = plan.make("odf2nna", scale="quick", networks=by_id, ledger=ledger, cluster=Cluster(cpus=2))
+    table = summary_table(whole, ledger.summary())
+    counts = {column.header: list(column.cells) for column in table.columns}
+    assert [counts[name] for name in ("n", "diverged", "emptied")] == [["2"], ["0"], ["1"]]
+    assert completed(record.drop_columns(["refused"]))["refused"].null_count == 2  # of before there was this column
 
 
 def test_a_diverged_original_is_told_of_those_that_are_made_of_it() -> None:

@@ -271,6 +271,19 @@ def test_test_rows_of_a_file_of_their_own(tmp_path: Path) -> None:
         houses(tmp_path, test_source="later.csv")
 
 
+def test_a_fault_is_told_under_the_file_that_has_it(tmp_path: Path) -> None:
+    for training, testing, said in (
+        (rows(), [*rows(20), "old,Ulm,7"], "column 'age', row 22 of later.csv: 'old' is no number, and 50 others are"),
+        ([*rows(), "old,Ulm,7"], rows(20), "column 'age', row 32 of houses.csv: 'old' is no number, and 50 others are"),
+        (rows(), ["21,Ulm,"], "target: column 'price' has nothing in 1 rows, the first of them row 2 of later.csv"),
+        (["1,Ulm,1", "1,Bonn,2"] * 9, ["1,Ulm,2"], "houses.csv and later.csv: column 'age' is constant"),
+    ):
+        written(tmp_path, testing, name="later.csv")
+        with pytest.raises(ValueError, match=r".") as caught:
+            houses(written(tmp_path, training), test_source="later.csv")
+        assert said in str(caught.value)
+
+
 # What is fitted -------------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +340,23 @@ def test_scales_are_those_of_the_training_rows_alone(tmp_path: Path) -> None:
     frame.loc[30:, ["a", "y"]] = 1000
     again = examined(frame, target="y", task="regression", categorical=("b",))
     assert fitted(again, target="y", training=training) == first
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_loaded_table_is_scaled_by_the_rows_that_train(seed: int) -> None:
+    """Exactly by these: not by those to validate on, which stand in the same tensors, nor by those to test on."""
+    diabetes = table.examine("scikit-learn/diabetes", target="target", task="regression", root=Path())
+    loaded = data.load(diabetes, data_seed=seed)
+    training, validation = data.split(loaded, seed)
+    inputs, answers = loaded.train_images.double(), loaded.train_labels.double()
+    own = torch.cat([inputs, answers[:, None]], dim=1)
+    assert sorted([*training.tolist(), *validation.tolist()]) == list(range(len(own)))
+    everything = torch.cat([own, torch.cat([loaded.test_images, loaded.test_labels[:, None]], dim=1).double()])
+    assert own[training].mean(0).abs().max() < 1e-6
+    assert (own[training].std(0, correction=0) - 1).abs().max() < 1e-6
+    for others in (own, everything, own[validation]):
+        assert others.mean(0).abs().max() > 1e-3
+        assert (others.std(0, correction=0) - 1).abs().max() > 1e-3
 
 
 def test_parts_are_drawn_by_the_data_seed() -> None:

@@ -115,5 +115,5 @@ def _legend(head: Axes, title: str, names: list[str]) -> None:
         for name, color, marker in zip(names, COLORS, MARKERS, strict=False)
     ]
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.1, -0.1), "alignment": "left"}
-    legend = head.legend(handles=handles, title=title, fontsize=5.8, title_fontsize=6.8, handlelength=1.5, **place)
+    legend = head.legend(handles=handles, title=title, fontsize=5.5, title_fontsize=6.8, handlelength=1.3, **place)
     legend.set_in_layout(False)

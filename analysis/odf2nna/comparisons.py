@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from matplotlib.lines import Line2D
 from analysis.figures import CannotDraw
 from analysis.odf2nna import methods
 from analysis.odf2nna.methods import COLORS, OURS
-from analysis.odf2nna.refined import OTHERS
+from analysis.odf2nna.refined import BY_VALIDATION, OTHERS, UNCHOSEN
 from analysis.odf2nna.tables import Tables
 from analysis.odf2nna.without_loss import STRICT, TOLERANCES
 from analysis.ranking import groups_alike
 
 ROW = 0.24  # inches a row
 BEST: dict[str, Any] = {"color": COLORS[methods.family(OURS)], "elinewidth": 1, "zorder": 3}
+MEAN: dict[str, Any] = {"linestyle": "", "marker": "s", "markersize": 4, "markerfacecolor": "white", "zorder": 3}
+MEAN["markeredgecolor"] = BEST["color"]
 
 
 def without_loss(tables: Tables) -> Figure:
@@ -44,8 +47,8 @@ def without_loss(tables: Tables) -> Figure:
 
 
 def refined_against(tables: Tables) -> Figure:
-    """How much better refined networks are than the original, the original trained on, and the same units from random
-    weights."""
+    """How much better refined networks are than each of `refined.OTHERS`: at each level, with the epsilon of the best
+    validation score, and without a choice."""
     table = tables.refined_against
     if table.empty:
         raise CannotDraw("No network was refined.")
@@ -58,30 +61,35 @@ def refined_against(tables: Tables) -> Figure:
         rows = table[table["against"].eq(other)]
         for place, dataset in enumerate(reversed(datasets)):
             own = rows[rows["dataset"].eq(dataset)]
-            at_levels, best = own.dropna(subset=["level"]), own[own["level"].isna()]
+            at_levels, best = own.dropna(subset=["level"]), own[own["choice"].eq(BY_VALIDATION)]
             for level, gain in zip(at_levels["level"], at_levels["gain"], strict=True):
                 panel.plot(gain, place, marker="o", markersize=4, color=_shade(level, levels))
             half = best["gain_high"] - best["gain"]
             panel.errorbar(best["gain"], np.full(len(best), place), xerr=half, fmt="D", markersize=4.5, **BEST)
+            mean = own.loc[own["choice"].eq(UNCHOSEN), "gain"]
+            panel.plot(mean, np.full(len(mean), place), **MEAN)
         panel.axvline(0, color="0.5", linewidth=1)
-        panel.set_title(f"less {OTHERS[other].words}", fontsize=8)
-        best = rows.loc[rows["level"].isna(), "gain"]
+        panel.set_title(textwrap.fill(f"less {OTHERS[other].words}", 22), fontsize=8)
+        best = rows.loc[rows["choice"].eq(BY_VALIDATION), "gain"]
         low, high = min(rows["gain"].quantile(0.05), best.min(), 0), max(rows["gain"].quantile(0.95), best.max(), 0)
         room = 0.15 * (high - low) or 1
         panel.set_xlim(low - room, high + room)
-        panel.set_xlabel("points, or % of the squared error", fontsize=7.5)
+        panel.set_xlabel("points, or % of the error", fontsize=7.5)
     row[0].set_yticks(range(len(datasets)), reversed(datasets))
     circle: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
     chosen = {**circle, "marker": "D", "color": BEST["color"], "label": "ε with the best validation score"}
-    handles = [Line2D([], [], **chosen), Line2D([], [], linestyle="", label="units gone:")]
-    handles += [Line2D([], [], color=_shade(level, levels), label=f"{100 * level:.0f} %", **circle) for level in levels]
+    handles = [Line2D([], [], **chosen), Line2D([], [], **MEAN, label="mean over levels")]
+    share = tables.networks.criterion == "share"
+    handles += [Line2D([], [], linestyle="", label="units gone:" if share else "ε:")]
+    named = {level: f"{100 * level:.0f} %" if share else f"{level:g}" for level in levels}
+    handles += [Line2D([], [], color=_shade(level, levels), label=name, **circle) for level, name in named.items()]
     figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
         columnspacing=0.8,
-        handletextpad=0.2,
-        fontsize=7.5,
+        handletextpad=0.1,
+        fontsize=6.8,
     )
     return figure
 

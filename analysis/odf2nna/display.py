@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.odf2nna import methods
 from analysis.odf2nna.methods import OURS
 from analysis.odf2nna.networks import Networks
-from analysis.odf2nna.refined import OTHERS
+from analysis.odf2nna.refined import BY_VALIDATION, OTHERS, UNCHOSEN
 from analysis.odf2nna.tables import Tables
 from analysis.odf2nna.without_loss import STRICT, TOLERANCES
 from analysis.report import mean_and_deviation, number, p_relation, p_value
+from raydensity.spec.compression import COMPENSATIONS
 
 DIGITS = {"classification": 1, "regression": 3}
+NONE = (float("nan"), float("nan"))
 
 
 def trained(networks: Networks) -> pd.DataFrame:
@@ -114,8 +118,12 @@ def ranks(tables: Tables, measure: str) -> dict[str, pd.DataFrame]:
 
 
 def refined_against(tables: Tables) -> dict[str, pd.DataFrame]:
-    """Where epsilon is chosen by validation rows."""
-    rows = tables.refined_against[tables.refined_against["level"].isna()]
+    """Where epsilon is chosen by validation rows, and beside it where nothing is chosen."""
+    table = tables.refined_against
+    rows, unchosen = table[table["choice"].eq(BY_VALIDATION)], table[table["choice"].eq(UNCHOSEN)]
+    plain: dict[Any, tuple[float, float]] = {
+        (row["against"], row["dataset"]): (row["gain"], row["gain_std"]) for row in unchosen.to_dict("records")
+    }
     return {
         f"ε with the best validation score, less {OTHERS[str(other)].words}": pd.DataFrame(
             {
@@ -125,15 +133,64 @@ def refined_against(tables: Tables) -> dict[str, pd.DataFrame]:
                 "better by": [mean_and_deviation(*pair, 2) for pair in zip(own["gain"], own["gain_std"], strict=True)],
                 "p": [p_value(value) for value in own["p"]],
                 "p, Holm": [p_value(value) for value in own["p_holm"]],
+                "without a choice, better by": [
+                    mean_and_deviation(*plain.get((other, name), NONE), 2) for name in own["dataset"]
+                ],
             }
         )
         for other, own in rows.groupby("against", sort=False)
     }
 
 
+def paths(tables: Tables) -> pd.DataFrame:
+    """Networks that lost paths, by method."""
+    table = tables.paths
+    return pd.DataFrame(
+        {
+            "method": [methods.name(name) for name in table["method"]],
+            "networks": [f"{count:,}" for count in table["networks"]],
+            "with units on no path": [f"{count:,}" for count in table["disconnected"]],
+            "constant": [f"{count:,}" for count in table["constant"]],
+        }
+    )
+
+
+def constants(tables: Tables) -> str:
+    """How many networks are constant, as a sentence."""
+    rows = tables.paths[tables.paths["constant"].gt(0)]
+    if rows.empty:
+        return "No network is constant."
+    counts = [
+        f"{count:,} of {methods.name(name)}" for name, count in zip(rows["method"], rows["constant"], strict=True)
+    ]
+    return f"Constant networks, in which no path leads from an input to an output, rank as all do: {'; '.join(counts)}."
+
+
+def exported(networks: Networks) -> pd.DataFrame:
+    """The networks that are kept as files."""
+    rows = networks.exported.sort_values(["dataset", "data_seed"], kind="stable")
+    digits = rows["task"].map(DIGITS)
+    return pd.DataFrame(
+        {
+            "data set": rows["dataset"],
+            "repeat": rows["data_seed"],
+            "what goes": [f"{name} {level:g}" for name, level in zip(rows["criterion"], rows["level"], strict=True)],
+            "compensation": rows["compensation"],
+            "hidden units": ["-".join(f"{units:.0f}" for units in own) for own in rows["units_left"]],
+            "parameters": [number(value, 0) for value in rows["parameters"]],
+            "left": [number(value, 0) for value in rows["parameters_after"]],
+            "original": [number(*pair) for pair in zip(rows["score_before"], digits, strict=True)],
+            "refined": [number(*pair) for pair in zip(rows["score"], digits, strict=True)],
+            "network": rows["network_id"],
+        }
+    )
+
+
 def compensations(tables: Tables) -> pd.DataFrame:
     """What compensation for removed units does, before and after the refinement: medians over data sets."""
-    names = {OURS: "mean", f"{OURS}, compensation literal": "literal", f"{OURS}, compensation none": "none"}
+    usual = tables.networks.compensation
+    others = {f"{OURS}, compensation {other}": other for other in COMPENSATIONS if other != usual}
+    names = {OURS: usual, **others}
     curves = tables.curves[tables.curves["criterion"].eq("share") & tables.curves["method"].isin(names)]
     if curves["method"].nunique() < 2:
         return pd.DataFrame()

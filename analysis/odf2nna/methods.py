@@ -30,7 +30,7 @@ LOOKS = {
     "taylor": Look("Taylor, first order", BY_OUTPUTS),
     "activation_gradient": Look("gradient of the activation", BY_OUTPUTS),
     "correlation": Look("correlation, merged", MERGED),
-    "principal_components": Look("principal components", MERGED),
+    "principal_components": Look("linear combinations, refactored", MERGED),
     "magnitude_layerwise": Look("magnitude, by layer", WEIGHTS),
     "magnitude_global": Look("magnitude, global", WEIGHTS),
     "optimal_brain_damage": Look("optimal brain damage", WEIGHTS),

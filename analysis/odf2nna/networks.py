@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.odf2nna.controls import as_long_in_all, from_scratch, sizes, trained_on
+from analysis.odf2nna.methods import OURS
 from analysis.odf2nna.repeats import drawn_anew
 from analysis.runs import Runs
-from raydensity.spec.compression import UNIT_SCORES
+from raydensity.spec.compression import COMPENSATIONS, CRITERIA, UNIT_SCORES
 
 SETTINGS = ["hidden", "learning_rate", "batch_size", "initializer", "precision"]
 REPEAT = ["init_seed", "data_seed"]
@@ -25,7 +26,7 @@ PAPERS = 0.15  # share of the epochs that the paper refines for
 class Networks:
     """What there is, one row a network: `originals`; `smaller`, made of them or trained sparse; and two controls:
     `scratch`, as many units or weights from random weights, and `trained_on`, originals that lost nothing and trained
-    as long as a refinement. Sweeps may lack the controls.
+    as long as a refinement. Sweeps may lack the controls. Of the smaller ones some are kept as files: `exported`.
 
     `score` is accuracy in percent, or the squared error of a regression, whose target has a variance of 1; on test rows
     where nothing else is said. Of smaller ones there are also those of the original (`score_before`), before the
@@ -33,7 +34,12 @@ class Networks:
     original that trained on as long (`score_trained_on`). `gain` is how much better than the original, in points of
     accuracy, or percent of its squared error, `gain_scratch` and `gain_trained_on` likewise; `parameters_after` is what
     is left, `share_gone` the share of the parameters that is gone, in percent. `refinement` is the usual share of the
-    epochs: the paper's, or where that is not there the smallest.
+    epochs: the paper's, or where that is not there the smallest. `compensation` is the usual one for units that go: by
+    their mean, or where that is not there the first that is; `criterion` likewise that of ODF2NNA, a share of the
+    units.
+
+    `emptied` counts networks that their rule refused, `n` by data set, criterion and level, with the first of the
+    reasons (`said`).
 
     `test_to_training` has, by data set, how many test rows there are for each training row where every repeat draws
     them anew, and 0 where all repeats have the same test rows.
@@ -44,10 +50,13 @@ class Networks:
     planned: int
     found: int
     diverged: int
-    emptied: int
+    emptied: pd.DataFrame
     refinement: float
+    compensation: str
+    criterion: str
     originals: pd.DataFrame
     smaller: pd.DataFrame
+    exported: pd.DataFrame
     scratch: pd.DataFrame
     trained_on: pd.DataFrame
     test_to_training: pd.Series
@@ -87,14 +96,17 @@ def prepare(runs: Runs) -> Networks:
     scratch = scratch.assign(size=sizes(scratch)).drop_duplicates([*KEYS, "size"])
     smaller = others[~others["sparsity"].isin(["units", "random"])]
     smaller = smaller.assign(method=smaller["compression"].where(smaller["compression"].ne(""), smaller["sparsity"]))
+    before = originals[[*KEYS, "score"]].rename(columns={"score": "score_before"})
+    exported = smaller[smaller["exported_difference"].notna()].merge(before, on=KEYS, how="inner")
     smaller = _with_levels(smaller.assign(size=sizes(smaller)), usual)
     smaller = smaller.drop_duplicates([*KEYS, *RULE])  # exported ones are there twice
-    before = originals[[*KEYS, "score"]].rename(columns={"score": "score_before"})
     smaller = smaller.merge(before, on=KEYS, how="inner")
     on = finished[lost_nothing].drop_duplicates([*KEYS, "refinement"])
     smaller = trained_on(from_scratch(smaller, scratch, KEYS), on, KEYS)
     smaller["share_gone"] = 100 * (1 - smaller["parameters_after"] / smaller["parameters"])
-    smaller["variant"] = _variants(smaller)
+    compensation = _usual(smaller.loc[smaller["method"].isin(UNIT_SCORES), "compensation"], COMPENSATIONS)
+    criterion = _usual(smaller.loc[smaller["method"].eq(OURS), "criterion"], CRITERIA)
+    smaller["variant"] = _variants(smaller, criterion=criterion, compensation=compensation)
     for name, one, other in (
         ("gain", "score", "score_before"),
         ("removed_gain", "removed_score", "score_before"),
@@ -109,10 +121,13 @@ def prepare(runs: Runs) -> Networks:
         planned=runs.planned,
         found=len(frame),
         diverged=int(statuses.get("diverged", 0)),
-        emptied=int(statuses.get("emptied", 0)),
+        emptied=_emptied(frame),
         refinement=usual,
+        compensation=compensation,
+        criterion=criterion,
         originals=originals,
         smaller=smaller,
+        exported=exported,
         scratch=scratch,
         trained_on=on,
         test_to_training=drawn_anew(originals),
@@ -122,6 +137,12 @@ def prepare(runs: Runs) -> Networks:
 def gain(task: pd.Series, score: pd.Series, before: pd.Series) -> pd.Series:
     """How much better a score is: points of accuracy, or percent of the squared error; positive is better."""
     return (score - before).where(task.ne("regression"), 100 * (before - score) / before)
+
+
+def _emptied(frame: pd.DataFrame) -> pd.DataFrame:
+    rows = frame[frame["status"].eq("emptied")]
+    groups = rows.groupby(["dataset", "criterion", "level"])
+    return groups.agg(n=("network_id", "size"), said=("refused", "first")).reset_index()
 
 
 def _check_told_apart(originals: pd.DataFrame) -> None:
@@ -168,12 +189,19 @@ def _with_levels(smaller: pd.DataFrame, refinement: float) -> pd.DataFrame:
     return pd.concat([smaller[smaller["compression"].ne("")], from_start.assign(**usual)], ignore_index=True)
 
 
-def _variants(smaller: pd.DataFrame) -> pd.Series:
-    """The method, with what is not as usual: another criterion than a share, another compensation than the mean,
+def _usual(values: pd.Series, order: tuple[str, ...]) -> str:
+    """The first of an order that is there; the first of all where none is."""
+    there = set(values)
+    return next((each for each in order if each in there), order[0])
+
+
+def _variants(smaller: pd.DataFrame, *, criterion: str, compensation: str) -> pd.Series:
+    """The method, with what is not as usual: another criterion, of which ODF2NNA has several; another compensation;
     training rows to score by where others are scored by validation rows."""
-    criterion = (", " + smaller["criterion"]).where(smaller["criterion"].ne("share"), "")
-    unusual = smaller["compensation"].ne("mean") & smaller["method"].isin(UNIT_SCORES)  # others need none
-    compensation = (", compensation " + smaller["compensation"]).where(unusual, "")
+    unusual = smaller["criterion"].ne(criterion) & smaller["method"].eq(OURS)
+    by = (", " + smaller["criterion"]).where(unusual, "")
+    unusual = smaller["compensation"].ne(compensation) & smaller["method"].isin(UNIT_SCORES)  # others need none
+    compensated = (", compensation " + smaller["compensation"]).where(unusual, "")
     by_training = smaller["scored_on"].eq("training") & smaller["scored_on"].eq("validation").any()
     scored = pd.Series(", scored on training rows", smaller.index).where(by_training, "")
-    return smaller["method"] + criterion + compensation + scored
+    return smaller["method"] + by + compensated + scored

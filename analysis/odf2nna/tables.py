@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis.odf2nna import methods, ranks
+from analysis.odf2nna import methods, paths, ranks
 from analysis.odf2nna.methods import OURS
 from analysis.odf2nna.networks import Networks
 from analysis.odf2nna.refined import refined_against
@@ -31,6 +31,7 @@ class Tables:
             "ranks": self.ranks,
             "epsilon": self.epsilon,
             "refinement": self.refinement,
+            "paths": self.paths,
         }
         return {name: self._finished(table) for name, table in tables.items()}
 
@@ -109,13 +110,25 @@ class Tables:
 
     @cached_property
     def refined_against(self) -> pd.DataFrame:
-        """ODF2NNA's refined networks less the original, the original trained on, and the same units from scratch."""
-        return self._ordered(refined_against(self.networks, self.ours))
+        """ODF2NNA's refined networks less the original, the original trained on, and networks from scratch."""
+        return self._ordered(refined_against(self.networks, variant=self.ours, usual=self.usual))
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """By method how many networks lost paths from inputs to outputs, or all of them."""
+        return paths.lost(self.networks.smaller)
 
     @property
     def ours(self) -> str:
         """The variant of ODF2NNA that chooses its epsilon."""
-        return ANY if ANY in set(self.compression["method"]) else OURS
+        return ANY if ANY in set(self.compression["method"]) else self.usual
+
+    @cached_property
+    def usual(self) -> str:
+        """The variant of ODF2NNA that is as usual, or where none is the first in the order of their names."""
+        rows = candidates(self.networks)
+        own = rows.loc[rows["method"].eq(OURS) & rows["variant"].ne(ANY), "variant"]
+        return OURS if own.empty or own.eq(OURS).any() else min(own)
 
     @cached_property
     def scores(self) -> dict[str, pd.DataFrame]:
@@ -135,14 +148,14 @@ class Tables:
         """What an epsilon removes and costs, by criterion and data set."""
         rows = candidates(self.networks)
         return self._by(
-            rows[rows["variant"].isin([OURS, f"{OURS}, absolute", f"{OURS}, relative"])], ["criterion", "level"]
+            rows[rows["variant"].isin([self.usual, f"{OURS}, absolute", f"{OURS}, relative"])], ["criterion", "level"]
         )
 
     @cached_property
     def refinement(self) -> pd.DataFrame:
         """What the length of the refinement brings, at equal shares of the units; 0 is before it."""
         rows = self.networks.smaller
-        rows = rows[rows["variant"].eq(OURS)]
+        rows = rows[rows["variant"].eq(self.usual) & rows["criterion"].eq("share")]
         before = rows[rows["refinement"].eq(self.networks.refinement)].assign(refinement=0.0)
         before["score"], before["gain"] = before["removed_score"], before["removed_gain"]
         return self._by(pd.concat([before, rows]), ["refinement", "level"])

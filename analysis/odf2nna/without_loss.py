@@ -12,11 +12,10 @@ import pandas as pd
 
 from analysis.odf2nna.methods import OURS
 from analysis.odf2nna.networks import KEYS, Networks
+from raydensity.measures.loss_of_compression import TOLERANCE, smallest_without_loss
 from raydensity.measures.loss_of_compression import best as best_validated
-from raydensity.measures.loss_of_compression import smallest_without_loss
 
 STRICT = 0.0  # the paper's "without loss", taken at its word
-TOLERANCE = 1.0  # points of accuracy, or percent of the squared error, that are no loss to speak of
 TOLERANCES = {STRICT: "without loss", TOLERANCE: f"within {TOLERANCE:g} point or percent"}
 
 ANY = f"{OURS}, any criterion"

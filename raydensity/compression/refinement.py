@@ -76,8 +76,9 @@ def train_all(
         if own and not one.diverged:
             begun = _compressed([specs[index] for index in own], original, one, dataset)
             for index, start in zip(own, begun, strict=True):
-                if start is None:
+                if isinstance(start, Emptied):
                     found[index].emptied = True
+                    found[index].columns["refused"] = str(start)
                 else:
                     starts[index] = start
     going = [index for index in compressed if index in starts]
@@ -111,8 +112,8 @@ def _compressed(
     original: NetworkSpec,
     progress: Progress,
     dataset: Dataset,
-) -> list[Start | None]:
-    """Where networks begin that are one original's, by their rules; None where a layer would be emptied."""
+) -> list[Start | Emptied]:
+    """Where networks begin that are one original's, by their rules; or what would be emptied."""
     assert progress.kept is not None
     network = models.outline(original.architecture, dataset.description)
     assert isinstance(network, DenseNetwork)
@@ -120,13 +121,13 @@ def _compressed(
     network.eval()
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     observations = {part: _observed(network, dataset, original, part) for part in {_part(spec) for spec in specs}}
-    starts: list[Start | None] = []
+    starts: list[Start | Emptied] = []
     for spec in specs:
         assert spec.compression is not None
         try:
             smaller = compress(observations[_part(spec)], spec.compression, seed=spec.prune_seed)
-        except Emptied:
-            starts.append(None)
+        except Emptied as error:
+            starts.append(error)
             continue
         starts.append(_start(smaller, shapes, spec.refinement_epochs))
     return starts

@@ -61,6 +61,9 @@ def correlation(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:
 
 def principal_components(seen: Observation, left: Mapping[str, int]) -> DenseNetwork:
     """The network with so many units `left` by layer, those on which the others depend most, whose outgoing weights the
-    refactoring of Frivolous Units takes over (narrowing/refactoring.py)."""
+    refactoring of Frivolous Units takes over (narrowing/refactoring.py).
+
+    Units that are left are units of the network, no principal components; the name stands in ids of networks.
+    """
     removed = {layer: seen.outputs[layer].shape[1] - count for layer, count in left.items()}
     return cast(DenseNetwork, refactor(seen.network, seen.images, removed=removed))

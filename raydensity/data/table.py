@@ -155,7 +155,7 @@ def _read(options: Table, root: Path) -> tuple[Found, int, str]:
         _add(hashed, test_path)
         test_rows = len(test)
         frame = pd.concat([frame, test])
-    return _examined(options, frame, declared), test_rows, hashed.hexdigest()
+    return _examined(options, frame, declared, test_rows), test_rows, hashed.hexdigest()
 
 
 def _add(hashed: hashlib._Hash, path: Path) -> None:
@@ -164,18 +164,29 @@ def _add(hashed: hashlib._Hash, path: Path) -> None:
         hashlib.file_digest(file, lambda: hashed)
 
 
-def _examined(options: Table, frame: pd.DataFrame, declared: Sequence[str] = ()) -> Found:
+def _examined(options: Table, frame: pd.DataFrame, declared: Sequence[str] = (), test_rows: int = 0) -> Found:
+    """What the columns are; the last `test_rows` rows are those of a file of their own. ValueError names the files, and
+    where there are two also of each row which it is in."""
+    known = partial(
+        examined,
+        target=options.target,
+        task=options.task,
+        dropped=options.dropped,
+        categorical=options.categorical,
+        declared=declared,
+    )
     try:
-        return examined(
-            frame,
-            target=options.target,
-            task=options.task,
-            dropped=options.dropped,
-            categorical=options.categorical,
-            declared=declared,
-        )
+        return known(frame)
     except ValueError as error:
-        raise ValueError(f"{options.source}: {error}") from None
+        if not test_rows:
+            raise ValueError(f"{options.source}: {error}") from None
+    # Once more, for its words alone: as text the names of all rows would take more memory than many a table.
+    files = [options.source] * (len(frame) - test_rows) + [options.test_source] * test_rows
+    rows = [f"{row} of {file}" for row, file in zip(frame.index, files, strict=True)]
+    try:
+        return known(frame.set_axis(rows, axis=0))
+    except ValueError as error:
+        raise ValueError(f"{options.source} and {options.test_source}: {error}") from None
 
 
 def _path(name: str, root: Path) -> Path:

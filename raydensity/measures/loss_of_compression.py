@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+TOLERANCE = 1.0  # points of accuracy, or percent of the squared error, that are no loss to speak of
 ROUNDING = 1e-9  # share of a tolerance: 0.91 - 0.90 is more than 0.01
 
 

@@ -32,6 +32,11 @@ WeightScore = Literal["magnitude_layerwise", "magnitude_global", "optimal_brain_
 
 UNIT_SCORES, UNIT_MERGES, WEIGHT_SCORES = get_args(UnitScore), get_args(UnitMerge), get_args(WeightScore)
 
+# The usual ones first.
+Criterion = Literal["share", "absolute", "relative"]
+Compensation = Literal["mean", "literal", "none"]
+CRITERIA, COMPENSATIONS = get_args(Criterion), get_args(Compensation)
+
 
 class Compression(Frozen):
     """Units or weights are removed after training; then the network trains for `refinement` of its epochs again.
@@ -46,9 +51,9 @@ class Compression(Frozen):
     """
 
     method: UnitScore | UnitMerge | WeightScore
-    criterion: Literal["share", "absolute", "relative"] = "share"
+    criterion: Criterion = "share"
     level: float = Field(ge=0)
-    compensation: Literal["mean", "literal", "none"] = "mean"
+    compensation: Compensation = "mean"
     refinement: float = Field(default=0.15, gt=0, le=1)
     scored_on: Literal["validation", "training"] = "validation"
     empty_layer: Literal["keep_one", "refuse"] = "keep_one"
