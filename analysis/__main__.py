@@ -18,6 +18,13 @@ def main(
     ] = None,
     scale: Annotated[str | None, typer.Option(help="The latest sweep of this scale.")] = None,
     sweep: Annotated[str | None, typer.Option(help="The sweep with this id.")] = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Of frivolous, in place of the paper's: changed=0.3, unexplained=0.1, by_position=true.",
+        ),
+    ] = None,
     network: Annotated[
         str | None, typer.Option(metavar="ID", help="Of sparsest: draw the network whose id begins so instead.")
     ] = None,
@@ -31,7 +38,8 @@ def main(
     folder, uri = out or Path("results", "report", study), tracking_uri or default_uri()
     try:
         if network is None:
-            paths = [analyse(study, out=folder, tracking_uri=uri, scale=scale, sweep=sweep)]
+            own = tolerance or []
+            paths = [analyse(study, out=folder, tracking_uri=uri, scale=scale, sweep=sweep, tolerances=own)]
         else:
             paths = draw_network(study, network, out=folder, tracking_uri=uri, scale=scale, sweep=sweep)
     except ValueError as error:

@@ -314,3 +314,34 @@ def test_the_command_writes_the_report_of_a_tracked_sweep(tmp_path):
     assert page.count("Not drawn: ") == 2
     with pytest.raises(ValueError, match="cannot write the report to"):
         analyse("frivolous", out=tmp_path / "mlflow.db", tracking_uri=uri)
+
+
+def test_tolerances_may_be_chosen_and_then_nothing_stands_beside(tmp_path):
+    uri = new_store(tmp_path)
+    rows = [network(alexnet(width), prunable=0.15 * width) for width in (0.25, 0.5)]
+    write_sweep(uri, [records(rows)], study="frivolous")
+    page = analyse("frivolous", out=tmp_path / "a", tracking_uri=uri, tolerances=["changed=0.3", "unexplained=0.1"])
+    assert "at most 30 % of the answers change" in page.read_text()
+    assert "(its tolerances are 20 % of the answers and 5 % of the variance): no published" in page.read_text()
+    usual = analyse("frivolous", out=tmp_path / "b", tracking_uri=uri).read_text()
+    assert "at most 20 % of the answers change" in usual
+    table, other = (pd.read_csv(tmp_path / name / "tables" / "frivolity.csv") for name in "ba")
+    for measure in ("prunability", "redundancy"):
+        assert (other[measure] > table[measure]).all()
+
+
+@pytest.mark.parametrize(
+    ("study", "given", "problem"),
+    [
+        ("frivolous", "changd=0.3", "'changd' is none of changed, unexplained, by_position"),
+        ("frivolous", "changed=30", "changed: '30' is no number from 0 to 1"),
+        ("frivolous", "changed", "changed: '' is no number from 0 to 1"),
+        ("frivolous", "by_position=1", "by_position: '1' is neither true nor false"),
+        ("density", "changed=0.3", "the analysis of study 'density' has none to choose"),
+    ],
+)
+def test_tolerances_that_there_are_not_are_one_line(tmp_path, study, given, problem):
+    uri = new_store(tmp_path)
+    write_sweep(uri, [records([network(mlp(1))])], study=study)
+    with pytest.raises(ValueError, match=f"^--tolerance:? {problem}$"):
+        analyse(study, out=tmp_path / "out", tracking_uri=uri, tolerances=[given])

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from analysis.frivolous.networks import SEEDS, SETTINGS, Networks
+from analysis.frivolous.networks import SEEDS, SETTINGS, TOLERANCES, Networks
 from analysis.frivolous.panels import ALL, OTHER, PANELS, Curve, Panel, fitting
 from analysis.frivolous.published import curves, unlike
 from analysis.frivolous.selection import best
@@ -17,6 +17,7 @@ from raydensity.record import SCHEMA
 
 ChosenBy = Literal["mean", "seed"]
 NO_PANEL = "no panel of its has such networks"
+OTHER_TOLERANCES = "its tolerances are 20 % of the answers and 5 % of the variance"
 UNIT_IMAGE = [field.name for field in SCHEMA.field("interpretability").type.value_type]
 
 
@@ -114,6 +115,7 @@ def _split(
         for levels, part in rows.groupby(varied) if varied else [((), rows)]:
             name = ", ".join(filter(None, [curve.name, *_words(varied, levels)]))
             differs = (NO_PANEL,) if panel is OTHER else tuple(unlike(part, networks.scale))
+            differs += () if networks.tolerances == TOLERANCES else (OTHER_TOLERANCES,)
             alike = fitting(tried, {"dataset": dataset, **dict(zip(varied, levels, strict=True))})
             found.append(Line(panel, curve, str(dataset), name, layer, part, differs, alike))
     return found

@@ -76,6 +76,7 @@ class Networks:
     planned: int
     found: int
     diverged: int
+    tolerances: Tolerances
 
 
 def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
@@ -115,6 +116,7 @@ def prepare(runs: Runs, tolerances: Tolerances = TOLERANCES) -> Networks:
         planned=runs.planned,
         found=len(frame),
         diverged=int((~finished).sum()),
+        tolerances=tolerances,
     )
 
 

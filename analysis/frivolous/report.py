@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.frivolous import ablation, claims, curves, display, narrowed, untrained, visualizations
 from analysis.frivolous.axes import fraction
-from analysis.frivolous.networks import FACTORS, MEASURED, SEEDS, TOLERANCES, Networks, prepare
+from analysis.frivolous.networks import FACTORS, MEASURED, SEEDS, TOLERANCES, Networks, Tolerances, prepare
 from analysis.frivolous.panels import PANELS
 from analysis.frivolous.tables import MAIN, Tables
 from analysis.report import Section, facts, figure_section, figures_folder, missing_networks, write, write_tables
@@ -30,12 +30,12 @@ SHARES = (
 Group = tuple[str, str]
 
 
-def report(runs: Runs, out: Path) -> Path:
+def report(runs: Runs, out: Path, tolerances: Tolerances = TOLERANCES) -> Path:
     """Write `tables/*.csv`, `figures/*.png` and `.svg`, and `report.html` under `out`; returns the path of the page.
 
     Raises ValueError where no network can be used and OSError where `out` cannot be written.
     """
-    networks = prepare(runs)
+    networks = prepare(runs, tolerances)
     tables = Tables(networks)
     write_tables(out, tables.named())
     return write(
@@ -210,13 +210,15 @@ def _slug(group: Group) -> str:
 
 
 def _facts(networks: Networks) -> list[tuple[str, str]]:
+    used = networks.tolerances
+    positions = "; each position of a feature map is a unit" if used.by_position else ""
     return [
         ("networks", f"{len(networks.used):,} used of {networks.found:,} trained and {networks.planned:,} planned"),
         ("diverged", f"{networks.diverged:,}; they are left out"),
-        ("prunable", f"at most {100 * TOLERANCES.changed:g} % of the answers change; the best of the repeats"),
+        ("prunable", f"at most {100 * used.changed:g} % of the answers change; the best of the repeats{positions}"),
         (
             "redundant",
-            f"as many as the smallest principal components with {100 * TOLERANCES.unexplained:g} % of the variance",
+            f"as many as the smallest principal components with {100 * used.unexplained:g} % of the variance",
         ),
     ]
 
