@@ -103,9 +103,12 @@ class Ledger:
                     f"--out: another sweep is running on {self.folder}; wait for it, stop it, or use another --out"
                 ) from None
             token = secrets.token_hex(8)
-            file.truncate(0)
-            file.write(token)
-            file.flush()
+            try:
+                file.truncate(0)
+                file.write(token)
+                file.flush()
+            except OSError as error:
+                raise ValueError(f"--out: cannot write to {self.folder} ({error.strerror})") from None
             with self.shared.held(token) if self.shared else contextlib.nullcontext():
                 self.meet()  # with what another driver has brought since
                 yield token

@@ -127,8 +127,11 @@ def _tune(
         )
         tuner.fit()
     if watch.tracebacks:
-        ledger.failures.write_text("\n\n".join(watch.tracebacks))
-        console.print(f"errors in full: {ledger.failures}", markup=False, soft_wrap=True)
+        try:
+            ledger.failures.write_text("\n\n".join(watch.tracebacks))
+            console.print(f"errors in full: {ledger.failures}", markup=False, soft_wrap=True)
+        except OSError:  # a full disk, which may be what the errors are about
+            console.print("\n\n".join(watch.tracebacks), markup=False, soft_wrap=True)
     return watch.failures
 
 

@@ -16,11 +16,16 @@ from raydensity.spec import Compression
 GUIDE = Path(__file__).parent.parent / "docs" / "compression.md"
 
 
-def run(name):
-    """The guide's file of that name; returns what it defines."""
+STORE = "sqlite:///mlflow.db"  # of the guide: below the folder of whoever follows it
+
+
+def run(name, uri=STORE):
+    """The guide's file of that name; returns what it defines. MLflow keeps a store by its URI, so that one that is
+    relative would be that of another test."""
     blocks = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL))
+    assert uri == STORE or STORE in blocks[name]
     found: dict = {}
-    exec(compile(blocks[name], str(GUIDE), "exec"), found)
+    exec(compile(blocks[name].replace(STORE, uri), str(GUIDE), "exec"), found)
     return found
 
 
@@ -47,7 +52,7 @@ def test_mlflow_has_the_small_network_which_answers_rows_of_a_file(tmp_path, mon
         record = run_cohort([spec], data_root=tmp_path)
         opened(uri, record, study="odf2nna").track(ledger.write(record), record)
     with pointed_at(uri):
-        found = run("from_mlflow.py")
+        found = run("from_mlflow.py", uri)
     assert found["encoder"].answers(found["logits"]) == pytest.approx([30_000, 30_000], abs=5_000)
     said = capsys.readouterr().out
     assert "of repeat 0, whose validation loss is the smallest of 2" in said
@@ -59,4 +64,4 @@ def test_without_an_exported_network_the_guide_says_so(tmp_path, monkeypatch) ->
     opened(uri, study="odf2nna")
     monkeypatch.chdir(tmp_path)
     with pointed_at(uri), pytest.raises(SystemExit, match="no network of houses: price was exported"):
-        run("from_mlflow.py")
+        run("from_mlflow.py", uri)

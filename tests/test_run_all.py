@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from real_sweeps import assert_all_tracked, assert_the_same, finish, start, wait_for, workers
 from synthetic import new_store
 from typer.testing import CliRunner
 
@@ -186,50 +186,6 @@ def test_help_teaches_without_loading_anything_heavy():
 
 # The whole, for real: one grid for all tests below
 
-GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5", "--set", "stopping=last_epoch"]
-GRID += ["--set", "max_epochs=30"]
-
-
-def start(folder, grid=GRID):
-    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results"]
-    command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process):
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
-    return output
-
-
-def workers(driver):
-    """Processes below the driver in which a cohort trains."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            names[int(folder.name)] = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-    found = []
-    for process, name in names.items():
-        above = process
-        while above in parents and above != driver:
-            above = parents[above]
-        if above == driver and name.startswith("ray::ImplicitFunc"):
-            found.append(process)
-    return found
-
-
-def wait_for(condition, seconds=300):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -254,26 +210,11 @@ def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
     os.kill(workers(second.pid)[0], signal.SIGKILL)
     assert "16 networks" in finish(second)
 
-    count = Counter(network for _, table in ledger.cohorts() for network in table["network_id"].to_pylist())
-    expected = Ledger(undisturbed / "results", "density").summary()["network_id"].to_pylist()
-    assert count == Counter(expected)
-    assert len(expected) == 16
     for name, content in survived.items():
         assert (ledger.folder / name).read_bytes() == content
     assert not list(ledger.checkpoints.glob("*"))
-
-    client = MlflowClient(f"sqlite:///{disturbed}/mlflow.db")
-    [experiment] = [e for e in client.search_experiments() if e.name == "density"]
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    shown = [run.data.tags.get("raydensity.network_id") for run in runs]
-    assert Counter(filter(None, shown)) == count
-
-    tables = sorted((undisturbed / "results" / "report" / "density" / "tables").glob("*.csv"))
-    assert tables
-    for table in tables:
-        twin = disturbed / table.relative_to(undisturbed)
-        assert twin.read_text() == table.read_text()
+    assert_the_same(disturbed, undisturbed)
+    assert_all_tracked(f"sqlite:///{disturbed}/mlflow.db")
 
     # once more: nothing is left to do, and Ray does not even start
     assert "16 networks, 16 of them done: nothing to train" in finish(start(disturbed))
