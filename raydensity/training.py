@@ -191,11 +191,11 @@ class _Run:
             if self.method and cycle > self.specs[0].place(self.epoch - 1)[0]:
                 self.method.end_of_cycle(cycle)
             if self.specs[0].evaluates_training_images:
-                seen = stack_shared([self.train_indices[index] for index in self.members])
+                seen = self._own(self.train_indices)
                 train_loss, train_accuracy = evaluate(self.cohort, self.dataset, seen, self.preprocessing)
             curves = [train_loss, train_accuracy]
             if self._is_last() or not isinstance(self.training.stopping, LastEpoch):
-                curves += [*evaluate(self.cohort, self.dataset, self._validation(), self.preprocessing)]
+                curves += [*evaluate(self.cohort, self.dataset, self._own(self.validation_indices), self.preprocessing)]
             names = list(checkpoints.CURVES[: len(curves)])
             if self.dataset.description.regression:  # which is neither right nor wrong
                 names, curves = names[::2], curves[::2]
@@ -209,9 +209,9 @@ class _Run:
         """Whether the epoch is the last one of any network: what is done is dropped after it."""
         return any(self.epoch == self.epochs[index] for index in self.members)
 
-    def _validation(self) -> Tensor:
-        """Indices of each network's validation images [N, V], the same memory where all networks share them."""
-        return stack_shared([self.validation_indices[index] for index in self.members])
+    def _own(self, indices: Mapping[int, Tensor]) -> Tensor:
+        """Of these indices of images those of each network in training [N, V], the same memory where all share them."""
+        return stack_shared([indices[index] for index in self.members])
 
     def _start_epoch(self) -> None:
         """Learning rates of the epoch that begins or goes on; the point to rewind to, where it is one."""

@@ -19,10 +19,10 @@ GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5",
 GRID += ["--set", "max_epochs=30"]
 
 
-def start(folder, grid=GRID, *, uri="", more=()):
-    """The command in a folder, tracked there or at `uri`, with `more` options."""
-    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results", *more]
-    command += ["--tracking-uri", uri or f"sqlite:///{folder}/mlflow.db"]
+def start(folder, grid=GRID):
+    """The command in a folder, tracked there."""
+    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results"]
+    command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -119,13 +119,17 @@ def _gain(row: dict[Hashable, Any]) -> str:
     if pd.notna(row["g"]):
         return mean_and_deviation(row["g"], row["g_error"], 2)
     known = "" if pd.isna(row["published_g_here"]) else f"; published {row['published_g_here']:.2f}"
-    return f"{row['g_here']:.2f} ({row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''}{known})"
+    return f"{row['g_here']:.2f} ({_ratios(row)}{known})"
 
 
 def _without_error(row: dict[Hashable, Any]) -> str:
     if pd.notna(row["g"]) or pd.isna(row["g_here"]):
         return number(row["g"], 2)
-    return f"{number(row['g_here'], 2)} ({row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''})"
+    return f"{number(row['g_here'], 2)} ({_ratios(row)})"
+
+
+def _ratios(row: dict[Hashable, Any]) -> str:
+    return f"{row['n_ratios']} ratio{'s' if row['n_ratios'] > 1 else ''}"
 
 
 def tolerances(tables: Tables, group: Group) -> pd.DataFrame:
