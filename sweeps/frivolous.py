@@ -208,7 +208,7 @@ SPACES = {
             "initialisers",
             widths=WIDTHS[:2],
             initializer=grid_search(NORMAL),
-            max_epochs=20,
+            max_epochs=15,
             interpretability=True,
             repeat=0,
         ),
