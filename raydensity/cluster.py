@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import socket
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -36,6 +38,7 @@ OBJECT_STORE = 128 * 2**20  # bytes; only specs pass through it
 PATIENCE = 5.0  # seconds for an address to answer
 WORKER_PATIENCE = 900.0  # seconds for a cloud to bring the first worker
 ANSWER_PATIENCE = 120.0  # for a busy machine to start a process
+HEAD_PATIENCE = 40.0  # for a head that is gone to come back; after 60 Ray ends this process, in words of its own
 
 
 def local_resources() -> Cluster:
@@ -67,6 +70,7 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True) ->
     A cluster without a core is asked for one, and waited for, unless `wait` is false: workers of a cloud cost money.
 
     Uses a Ray that this process has started already. ValueError if the cluster cannot be joined.
+    Where its head is lost this process ends.
     """
     if ray.is_initialized():
         yield _cluster_resources(resources)
@@ -92,12 +96,44 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True) ->
         where = f"--address: the Ray cluster at {address} cannot be joined" if address else "Ray does not start here"
         raise ValueError(f"{where} ({one_line(error)})") from None
     try:
-        if address:
-            _need_a_core(address, patience=WORKER_PATIENCE if wait else 0)
-            _need_the_same_code()
-        yield _cluster_resources(resources) if address else resources
+        with _watched(address) if address else contextlib.nullcontext():
+            if address:
+                _need_a_core(address, patience=WORKER_PATIENCE if wait else 0)
+                _need_the_same_code()
+            yield _cluster_resources(resources) if address else resources
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _watched(address: str) -> Iterator[None]:
+    """Ends this process, with a line that says so, when the head has not answered for HEAD_PATIENCE seconds.
+
+    Nothing gentler will do: calls into Ray wait for the head, and none of them can be interrupted.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        answered = time.monotonic()
+        while not ended.wait(PATIENCE):
+            try:
+                check_address(address)
+                answered = time.monotonic()
+            except ValueError:
+                if time.monotonic() - answered > HEAD_PATIENCE:
+                    print(
+                        f"error: the Ray cluster at {address} is gone; what is finished is safe, and the same command "
+                        "goes on with the rest where one runs again",
+                        file=sys.stderr,
+                        flush=True,
+                    )
+                    os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _need_a_core(address: str, *, patience: float) -> None:

@@ -88,7 +88,7 @@ class SharedFolder:
 
         ValueError if another has given one in the last EXPIRED seconds, by the clock of the store.
         """
-        if self.probe() - self._renewed() < EXPIRED:
+        if abs(self.probe() - self._renewed()) < EXPIRED:  # one of the future is of before that clock was set back
             raise ValueError(
                 f"--ledger: another sweep is running on {self.uri}, or was killed in the last {EXPIRED:g} seconds; "
                 "wait for it, stop it, or use another folder"

@@ -231,10 +231,7 @@ def open_sweep(
     """
     with _reachable(uri):
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(study)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        experiment_id = found.experiment_id if found else client.create_experiment(study, _artifacts(uri, study))
+        experiment_id = _experiment(client, uri, study)
         condition = f"{store.of_kind('sweep')} and tags.`raydensity.sweep_id` = '{sweep_id}'"
         runs = list(store.search(client, experiment_id, condition))
         now = datetime.now(UTC)
@@ -256,6 +253,19 @@ def open_sweep(
             client.log_artifact(run_id, str(cells))
         client.log_batch(run_id, tags=[RunTag("raydensity.touched", now.isoformat(timespec="microseconds"))])
     return Tracker(uri, experiment_id, run_id, study, networks)
+
+
+def _experiment(client: MlflowClient, uri: str, study: str) -> str:
+    """The id of the study's experiment, which another sweep may make at the same moment."""
+    try:
+        return client.create_experiment(study, _artifacts(uri, study))
+    except MlflowException as error:
+        found = client.get_experiment_by_name(study)
+        if found is None:
+            raise error
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return found.experiment_id
 
 
 def shown(uri: str) -> str:

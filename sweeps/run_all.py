@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -121,6 +122,7 @@ def main(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # at exit Ray's processes are ended, which must be left to end
         print("interrupted: what is finished is safe, and the same command goes on with the rest", file=sys.stderr)
         raise typer.Exit(130) from None
     raise typer.Exit(0 if complete else 1)

@@ -40,3 +40,15 @@ def tracked(tmp_path, ledger):
     tracker = opened(uri, table)
     tracker.track(ledger.write(table), table)
     return uri, table, tracker
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The folder of a sweep that nothing happened to, of real_sweeps.GRID."""
+    from real_sweeps import finish, start
+    from synthetic import new_store
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    new_store(folder)
+    finish(start(folder))
+    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,24 +20,43 @@ GRID = ["--study", "density", "--set", "architecture=mlp", "--set", "width=1,5",
 GRID += ["--set", "max_epochs=30"]
 
 
-def start(folder, grid=GRID):
-    """The command in a folder, tracked there."""
-    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results"]
-    command += ["--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def start(folder, grid=GRID, *, uri=None, options=(), environment=None):
+    """The command in a folder, tracked there or at the URI."""
+    command = [sys.executable, ROOT / "sweeps" / "run_all.py", *grid, "--out", folder / "results", *options]
+    command += ["--tracking-uri", uri or f"sqlite:///{folder}/mlflow.db"]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell has what runs in its background ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
-def finish(process):
+def finish(process, code=0):
+    """What a process printed that ends with this code."""
     output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
+    assert process.returncode == code, output
     return output
+
+
+def kill(process):
+    """At once, as a machine's power failure does; what it has printed is gone."""
+    process.kill()
+    process.wait()
+    process.stdout.close()
 
 
 def workers(driver):
     """Processes below the driver in which a cohort trains."""
+    return [process for process, name in below(driver).items() if name.startswith("ray::ImplicitFunc")]
+
+
+def below(driver):
+    """All processes below one, with their command lines."""
     parents, names = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -44,13 +64,13 @@ def workers(driver):
             names[int(folder.name)] = (folder / "cmdline").read_text()
         except OSError:
             continue
-    found = []
+    found = {}
     for process, name in names.items():
-        above = process
+        above = parents[process]
         while above in parents and above != driver:
             above = parents[above]
-        if above == driver and name.startswith("ray::ImplicitFunc"):
-            found.append(process)
+        if above == driver:
+            found[process] = name
     return found
 
 
@@ -84,11 +104,16 @@ def ids(table):
     return table["network_id"].to_pylist()
 
 
-def assert_all_tracked(uri, count=16):
-    """MLflow has every network once, and nothing that is unfinished."""
+def assert_all_tracked(uri, networks=16, runs=None):
+    """MLflow has every network once, or in so many runs where sweeps have some in common, and nothing unfinished."""
+    found = runs_of(uri)
+    assert {run.info.status for run in found} == {"FINISHED"}
+    shown = [run.data.tags["raydensity.network_id"] for run in found if "raydensity.network_id" in run.data.tags]
+    assert (len(set(shown)), len(shown)) == (networks, runs or networks)
+
+
+def runs_of(uri):
+    """All that the experiment `density` has."""
     client = MlflowClient(uri)
     [experiment] = [e for e in client.search_experiments() if e.name == "density"]
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    shown = [run.data.tags["raydensity.network_id"] for run in runs if "raydensity.network_id" in run.data.tags]
-    assert len(shown) == len(set(shown)) == count
+    return client.search_runs([experiment.experiment_id], max_results=1000)

@@ -1,8 +1,5 @@
-import contextlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +10,7 @@ import pandas as pd
 import pytest
 import typer
 from mlflow import MlflowClient
+from servers import mlflow_server
 from synthetic import grid, network, new_store, records, write_sweep
 from typer.testing import CliRunner
 
@@ -174,49 +172,13 @@ def test_a_column_that_older_records_lack_arrives_empty(tmp_path, columns):
     assert list(frame["overlap"].map(len) == 0) == list(lacking)
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A real tracking server on loopback, its artifacts behind it; gives its URI."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    backend = ["--backend-store-uri", new_store(tmp_path), "--artifacts-destination", str(tmp_path / "artifacts")]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            *backend,
-        ],
-        env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(240):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
 @pytest.mark.slow
-def test_a_tracking_server_gives_the_same_networks(server, store):
+def test_a_tracking_server_gives_the_same_networks(tmp_path, store):
     rows = [network(spec) for spec in grid(widths=(0.1, 0.5))]
-    sweep = write_sweep(server, records(rows, cohort_size=8), scale="quick")
-    there, here = pull("density", tracking_uri=server), pull("density", tracking_uri=store[0], sweep=store[1])
+    with mlflow_server(new_store(tmp_path), tmp_path / "artifacts") as (_, uri):
+        sweep = write_sweep(uri, records(rows, cohort_size=8), scale="quick")
+        there = pull("density", tracking_uri=uri)
+    here = pull("density", tracking_uri=store[0], sweep=store[1])
     assert there.sweep_id == sweep == here.sweep_id
     assert there.networks["validation_accuracy"].tolist() == here.networks["validation_accuracy"].tolist()
     assert there.networks["correctness"].tolist() == here.networks["correctness"].tolist()

@@ -1,8 +1,6 @@
-"""The command line: what it refuses, what it says, and a sweep that is killed twice and loses nothing."""
+"""The command line: what it refuses, and what it says."""
 
 import gzip
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from real_sweeps import assert_all_tracked, assert_the_same, finish, start, wait_for, workers
 from synthetic import new_store
 from typer.testing import CliRunner
 
@@ -182,95 +179,3 @@ def test_help_teaches_without_loading_anything_heavy():
     assert found.stdout.strip() == "True"
     text = invoke("--help").stdout
     assert "python sweeps/run_all.py --study density --scale reduced --dry-run" in text
-
-
-# The whole, for real: one grid for all tests below
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_a_killed_driver_and_a_killed_worker_lose_nothing(tmp_path):
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    for folder in (undisturbed, disturbed):
-        folder.mkdir()
-        new_store(folder)
-    finish(start(undisturbed))
-
-    ledger = Ledger(disturbed / "results", "density")
-    first = start(disturbed)
-    wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
-    survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
-    assert ledger.summary().num_rows < 16
-
-    second = start(disturbed)
-    wait_for(lambda: workers(second.pid))
-    os.kill(workers(second.pid)[0], signal.SIGKILL)
-    assert "16 networks" in finish(second)
-
-    for name, content in survived.items():
-        assert (ledger.folder / name).read_bytes() == content
-    assert not list(ledger.checkpoints.glob("*"))
-    assert_the_same(disturbed, undisturbed)
-    assert_all_tracked(f"sqlite:///{disturbed}/mlflow.db")
-
-    # once more: nothing is left to do, and Ray does not even start
-    assert "16 networks, 16 of them done: nothing to train" in finish(start(disturbed))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_search_that_is_killed_loses_nothing_and_does_nothing_twice(tmp_path):
-    """Phase 2 of the sparsest-models study: many networks a cohort, no checkpoint while one is short."""
-    grid = ["--study", "sparsest", "--set", "part=unstructured", "--set", "learning_rate=0.1"]
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    for folder in (undisturbed, disturbed):
-        folder.mkdir()
-        new_store(folder)
-    finish(start(undisturbed, grid))
-
-    ledger = Ledger(disturbed / "results", "sparsest")
-    first = start(disturbed, grid)
-    wait_for(lambda: len(list(ledger.folder.glob("*.parquet"))) >= 2)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
-    survived = {path.name: path.read_bytes() for path in ledger.folder.glob("*.parquet")}
-
-    assert "832 networks" in finish(start(disturbed, grid))
-    for name, content in survived.items():
-        assert (ledger.folder / name).read_bytes() == content
-    assert len(survived) < len(list(ledger.folder.glob("*.parquet")))
-
-    def rows(out):
-        found = {}
-        for _, table in Ledger(out / "results", "sparsest").cohorts():
-            for row in table.to_pylist():
-                assert row["network_id"] not in found
-                found[row["network_id"]] = {
-                    name: value for name, value in row.items() if name != "cohort_id" and "seconds" not in name
-                }
-        return found
-
-    assert len(rows(undisturbed)) == 832
-    assert rows(disturbed) == rows(undisturbed)
-    tables = sorted((undisturbed / "results" / "report" / "sparsest" / "tables").glob("*.csv"))
-    assert tables
-    for table in tables:
-        assert (disturbed / table.relative_to(undisturbed)).read_text() == table.read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_interrupted_by_hand_it_says_that_the_same_command_goes_on(tmp_path):
-    process = start(tmp_path)
-    wait_for(lambda: workers(process.pid))
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert output.splitlines()[-1] == (
-        "interrupted: what is finished is safe, and the same command goes on with the rest"
-    )
-    assert "Traceback" not in output
