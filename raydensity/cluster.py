@@ -50,10 +50,17 @@ def local_resources() -> Cluster:
 
 
 def check_address(address: str) -> None:
-    """ValueError, in one line and within seconds, unless something answers at HOST:PORT."""
+    """ValueError, in one line and within seconds, unless something answers at HOST:PORT.
+
+    `auto`, the cluster that this machine belongs to, is left to Ray.
+    """
+    if address == "auto":
+        return
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--address: {address!r} is not HOST:PORT, such as 10.0.0.1:6379 (`ray start` prints it)")
+        raise ValueError(
+            f"--address: {address!r} is not HOST:PORT, such as 10.0.0.1:6379 (`ray start` prints it), nor auto"
+        )
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
     except (OSError, OverflowError) as error:

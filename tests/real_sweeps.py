@@ -29,8 +29,8 @@ def start(folder, grid=GRID):
     )
 
 
-def finish(process):
-    output, _ = process.communicate(timeout=600)
+def finish(process, seconds=600):
+    output, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, output
     return output
 
