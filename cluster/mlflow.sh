@@ -26,13 +26,13 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true DO
 setsid flock --nonblock --close "$folder/lock" bash -c '
     while true; do
         mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
-            --backend-store-uri "postgresql:///mlflow?host=$0/socket" --artifacts-destination "$0/artifacts"
+            --backend-store-uri "postgresql+psycopg2:///mlflow?host=$0/socket" --artifacts-destination "$0/artifacts"
         sleep 2
     done' "$folder" >> "$folder/server.log" 2>&1 < /dev/null &
 
-for _ in {1..120}; do
+for _ in {1..300}; do
     if (: < /dev/tcp/127.0.0.1/5000) 2> /dev/null; then exit 0; fi
     sleep 1
 done
-echo "MLflow did not start in 120 s: see $folder/server.log" >&2
+echo "MLflow did not start in 300 s: see $folder/server.log" >&2
 exit 1

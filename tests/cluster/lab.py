@@ -144,7 +144,7 @@ class Lab:
         return ["ssh", "-i", str(self.key), *options, f"{USER}@{address}", command]
 
     def run(self, command: Sequence[str | Path], **options) -> subprocess.CompletedProcess:
-        """Run a command on the gateway, whose home is not the user's. CalledProcessError if it fails."""
+        """Run a command on the gateway, in this checkout. CalledProcessError if it fails."""
         return subprocess.run([*self._inside(), *command], **{"check": True, "env": self.environment()} | options)
 
     def popen(self, command: Sequence[str | Path], **options) -> subprocess.Popen:
@@ -153,13 +153,16 @@ class Lab:
         return subprocess.Popen(line, **{"env": self.environment()} | options)
 
     def environment(self) -> dict[str, str]:
-        """That of a user of the gateway, with this Python's programs."""
+        """That of a user of the gateway, whose home is not ours, with this Python's programs."""
         path = f"{sys.prefix}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY", "MLFLOW", "PYTHON"))}
         return {**kept, "HOME": "/root", "PATH": path, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
 
     def _inside(self) -> list[str]:
-        return ["nsenter", f"--net=/proc/{self._gateway()}/ns/net", f"--mount=/proc/{self._gateway()}/ns/mnt"]
+        namespaces = [
+            f"--{kind}=/proc/{self._gateway()}/ns/{name}" for kind, name in (("net", "net"), ("mount", "mnt"))
+        ]
+        return ["nsenter", *namespaces, "env", "-C", str(ROOT)]  # entering changes the folder
 
     def _gateway(self) -> str:
         process = self.machines["gateway"].pid
