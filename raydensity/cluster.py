@@ -34,6 +34,8 @@ from ray._private import ray_constants  # noqa: E402
 from ray.autoscaler.sdk import request_resources  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
+log = logging.getLogger(__name__)
+
 OBJECT_STORE = 128 * 2**20  # bytes; only specs pass through it
 PATIENCE = 5.0  # seconds for an address to answer
 WORKER_PATIENCE = 900.0  # seconds for a cloud to bring the first worker
@@ -53,10 +55,17 @@ def local_resources() -> Cluster:
 
 
 def check_address(address: str) -> None:
-    """ValueError, in one line and within seconds, unless something answers at HOST:PORT."""
+    """ValueError, in one line and within seconds, unless something answers at HOST:PORT.
+
+    `auto`, the cluster that this machine belongs to, is left to Ray.
+    """
+    if address == "auto":
+        return
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--address: {address!r} is not HOST:PORT, such as 10.0.0.1:6379 (`ray start` prints it)")
+        raise ValueError(
+            f"--address: {address!r} is not HOST:PORT, such as 10.0.0.1:6379 (`ray start` prints it), nor auto"
+        )
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
     except (OSError, OverflowError) as error:
@@ -64,10 +73,11 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def connection(address: str | None, *, resources: Cluster, wait: bool = True) -> Iterator[Cluster]:
+def connection(address: str | None, *, resources: Cluster, wait: bool = True, gpu: bool = False) -> Iterator[Cluster]:
     """Ray while the body runs: a local one with `resources`, or the cluster at `address`; yields what there is.
 
-    A cluster without a core is asked for one, and waited for, unless `wait` is false: workers of a cloud cost money.
+    A cluster without a core, or with `gpu` without a GPU, is asked for one, and waited for, unless `wait` is false:
+    workers of a cloud cost money.
 
     Uses a Ray that this process has started already. ValueError if the cluster cannot be joined.
     Where its head is lost this process ends.
@@ -96,9 +106,9 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True) ->
         where = f"--address: the Ray cluster at {address} cannot be joined" if address else "Ray does not start here"
         raise ValueError(f"{where} ({one_line(error)})") from None
     try:
-        with _watched(address) if address else contextlib.nullcontext():
+        with _watched_head() if address else contextlib.nullcontext():
             if address:
-                _need_a_core(address, patience=WORKER_PATIENCE if wait else 0)
+                _need_a_worker(address, gpu=gpu, patience=WORKER_PATIENCE if wait else 0)
                 _need_the_same_code()
             yield _cluster_resources(resources) if address else resources
     finally:
@@ -106,11 +116,12 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True) ->
 
 
 @contextlib.contextmanager
-def _watched(address: str) -> Iterator[None]:
+def _watched_head() -> Iterator[None]:
     """Ends this process, with a line that says so, when the head has not answered for HEAD_PATIENCE seconds.
 
     Nothing gentler will do: calls into Ray wait for the head, and none of them can be interrupted.
     """
+    address = ray.get_runtime_context().gcs_address
     ended = threading.Event()
 
     def watch() -> None:
@@ -136,19 +147,21 @@ def _watched(address: str) -> Iterator[None]:
         ended.set()
 
 
-def _need_a_core(address: str, *, patience: float) -> None:
+def _need_a_worker(address: str, *, gpu: bool, patience: float) -> None:
     """An autoscaled cluster may stand without workers: ask for one, and wait until it is there.
 
     ValueError if none comes: Tune would wait forever.
     """
+    wanted, name = ("GPU", "GPU") if gpu else ("CPU", "CPU core")
+    lacks = f"the Ray cluster at {address} has no {name}"
+    if patience and not ray.cluster_resources().get(wanted):
+        log.warning("%s: waiting up to %g s for a worker", lacks, patience)
     try:
         deadline = time.monotonic() + patience
-        while not ray.cluster_resources().get("CPU"):
+        while not ray.cluster_resources().get(wanted):
             if time.monotonic() >= deadline:
-                raise ValueError(
-                    f"--address: the Ray cluster at {address} has no CPU core, and none came in {patience:g} s"
-                )
-            request_resources(num_cpus=1)
+                raise ValueError(f"--address: {lacks}, and none came in {patience:g} s")
+            request_resources(bundles=[{"CPU": 1, wanted: 1}])
             time.sleep(1)
     finally:
         request_resources(bundles=[])  # what the sweep asks for from now on decides

@@ -262,7 +262,8 @@ def _run(
         finished = request.ledger.summary(whole=True)
         left = set(request.networks).difference(finished["network_id"].to_pylist())
         if left and options.address:
-            resources = stack.enter_context(cluster.connection(options.address, resources=resources))
+            wanted = bool(options.gpus_per_cohort)
+            resources = stack.enter_context(cluster.connection(options.address, resources=resources, gpu=wanted))
         planned = _plan(request, options, resources, finished)
         if left:
             _describe(request, planned, console)

@@ -67,7 +67,13 @@ def main(
         typer.Option(metavar="URI", help="MLflow. [default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]"),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster. [default: a Ray of its own, here]")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto",
+            envvar="RAY_ADDRESS",  # which a submitted job finds set
+            show_envvar=False,
+            help="A running Ray cluster; auto is the one here. [default: $RAY_ADDRESS, else a Ray of its own, here]",
+        ),
     ] = None,
     gpus_per_cohort: Annotated[
         float | None,

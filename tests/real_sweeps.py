@@ -36,9 +36,9 @@ def start(folder, grid=GRID, *, uri=None, options=(), environment=None):
     )
 
 
-def finish(process, code=0):
+def finish(process, code=0, *, seconds=600):
     """What a process printed that ends with this code."""
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=seconds)
     assert process.returncode == code, output
     return output
 

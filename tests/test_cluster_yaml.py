@@ -1,4 +1,7 @@
-"""cluster.yaml, checked offline: Ray's own schema and validator, shell syntax, what listens where, and no secrets."""
+"""The cluster files, checked offline: Ray's own schema and validator, shell syntax, what listens where, no secrets.
+
+tests/cluster/test_own_machines.py runs one of them for real.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,23 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "cluster.yaml").read_text()
-COMMANDS = ("setup_commands", "head_start_ray_commands", "worker_start_ray_commands")
+AWS, OWN = "cluster.yaml", "cluster-own-machines.yaml"
+COMMANDS = ("setup_commands", "head_setup_commands", "head_start_ray_commands", "worker_start_ray_commands")
+SCRIPTS = ("cluster/environment.sh", "cluster/mlflow.sh")
 
 
-@pytest.fixture
-def config() -> dict[str, Any]:
-    return yaml.safe_load(TEXT)
+def read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+@pytest.fixture(params=[AWS, OWN])
+def config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(request.param)
 
 
 @pytest.fixture
 def commands(config: dict[str, Any]) -> list[str]:
-    return [command for kind in COMMANDS for command in config[kind]]
+    return [command for kind in COMMANDS for command in config.get(kind, [])]
 
 
 def test_it_fits_rays_schema(config: dict[str, Any]) -> None:
@@ -39,44 +47,67 @@ def test_it_fits_rays_schema(config: dict[str, Any]) -> None:
 def test_ray_accepts_it_as_ray_up_prepares_it(config: dict[str, Any]) -> None:
     prepared = prepare_config(config)
     validate_config(prepared)
-    # Nothing of Ray's defaults for AWS is left beside it: their setup installs another Ray.
+    # Nothing of Ray's defaults is left beside it: their setup installs another Ray.
     assert prepared["setup_commands"] == config["setup_commands"]
-    assert set(prepared["available_node_types"]) == {"head", "gpu"}
-    assert prepared["available_node_types"]["gpu"]["min_workers"] == 0
-    assert prepared["available_node_types"]["gpu"]["max_workers"] == prepared["max_workers"]
+    assert prepared["head_setup_commands"] == config["setup_commands"] + config.get("head_setup_commands", [])
 
 
-def test_the_head_runs_no_trials_and_only_workers_are_spot(config: dict[str, Any]) -> None:
-    head, gpu = (config["available_node_types"][name] for name in ("head", "gpu"))
-    assert head["resources"] == {"CPU": 0}
-    assert "InstanceMarketOptions" not in head["node_config"]
-    assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
-    assert head["node_config"]["ImageId"] == gpu["node_config"]["ImageId"]
+def test_aws_has_cpu_and_gpu_workers_that_come_and_go() -> None:
+    types = prepare_config(read(AWS))["available_node_types"]
+    assert set(types) == {"head", "gpu", "cpu"}
+    assert types["gpu"]["min_workers"] == types["cpu"]["min_workers"] == 0
+    assert types["gpu"]["max_workers"] + types["cpu"]["max_workers"] == read(AWS)["max_workers"]
+    assert "InstanceMarketOptions" not in types["head"]["node_config"]
+    for worker in ("gpu", "cpu"):
+        assert types[worker]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+        assert types[worker]["node_config"]["ImageId"] == types["head"]["node_config"]["ImageId"]
+
+
+def test_all_machines_of_ones_own_are_kept() -> None:
+    [machines] = prepare_config(read(OWN))["available_node_types"].values()
+    assert machines["min_workers"] == machines["max_workers"] == len(read(OWN)["provider"]["worker_ips"])
+
+
+def test_the_head_runs_no_trials() -> None:
+    assert read(AWS)["available_node_types"]["head"]["resources"] == {"CPU": 0}
+    assert "ray start --head --port=6379 --num-cpus=0 --num-gpus=0 " in read(OWN)["head_start_ray_commands"][-1]
+    assert "--num" not in read(OWN)["worker_start_ray_commands"][-1]
 
 
 def test_every_command_is_valid_shell(commands: list[str]) -> None:
-    for command in commands:
+    for command in (*commands, *((ROOT / script).read_text() for script in SCRIPTS)):
         subprocess.run(["bash", "-n", "-c", command], check=True)
 
 
 def test_servers_listen_on_loopback_alone(config: dict[str, Any], commands: list[str]) -> None:
-    hosts = re.findall(r"--(?:dashboard-)?host[ =](\S+)", "\n".join(commands))
-    assert hosts == ["127.0.0.1", "127.0.0.1"]  # MLflow's and the dashboard's
-    assert "0.0.0.0" not in TEXT
+    mlflow, environment = ((ROOT / script).read_text() for script in reversed(SCRIPTS))
+    assert "~/checkout/cluster/mlflow.sh" in config["head_start_ray_commands"]
+    assert any("cluster/environment.sh' >> ~/.bashrc" in command for command in config["setup_commands"])
+    assert re.findall(r"--(?:dashboard-)?host[ =](\S+)", "\n".join(commands)) == ["127.0.0.1"]
+    [port] = re.findall(r"mlflow server --host 127\.0\.0\.1 --port (\d+) ", mlflow)
+    assert f"MLFLOW_TRACKING_URI=http://127.0.0.1:{port}\n" in environment
+    assert "listen_addresses=''" in mlflow
+    assert "0.0.0.0" not in "\n".join([*commands, mlflow])
     assert "security_group" not in config["provider"]  # which could open ports beyond Ray's own
-    [port] = re.findall(r"mlflow server --host 127.0.0.1 --port (\d+)", "\n".join(commands))
-    assert f"MLFLOW_TRACKING_URI=http://127.0.0.1:{port}" in "\n".join(commands)
 
 
-def test_no_secret_and_no_place_of_one_machine_is_in_it(config: dict[str, Any]) -> None:
-    assert not re.search(r"AKIA|aws_(access|secret)|password|BEGIN .*KEY|account", TEXT, re.IGNORECASE)
-    assert set(config["auth"]) == {"ssh_user"}
-    assert config["file_mounts"] == {"~/checkout": ".", "~/.ray/auth_token": "~/.ray/auth_token"}
-    assert not re.search(r"[ '\"=](/home|/Users|/root|/tmp)", TEXT)
+def test_only_holders_of_the_token_give_ray_orders(config: dict[str, Any]) -> None:
+    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    assert "RAY_AUTH_MODE=token" in (ROOT / "cluster" / "environment.sh").read_text()
+
+
+@pytest.mark.parametrize("name", [AWS, OWN, *SCRIPTS])
+def test_no_secret_and_no_place_of_one_machine_is_in_it(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(
+        r"AKIA|aws_(access|secret)|passw(or)?d=|PGPASS|BEGIN .*KEY|account|://\w+:", text, re.IGNORECASE
+    )
+    assert not re.search(r"[ '\"=](/home|/Users|/root|/tmp)", text)
 
 
 def test_what_is_shipped_is_the_whole_code(config: dict[str, Any]) -> None:
     """rsync leaves out what .gitignore names: none of it may be code, such as raydensity/data for `data/`."""
+    assert config["file_mounts"] == {"~/checkout": ".", "~/data": "data", "~/.ray/auth_token": "~/.ray/auth_token"}
     assert config["rsync_filter"] == [".gitignore"]
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")

@@ -23,7 +23,8 @@ DENSITY = ["--study", "density"]
 def elsewhere(tmp_path, monkeypatch):
     """A folder of the test's own, with an empty tracking store."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
     new_store(tmp_path)
 
 
@@ -105,6 +106,12 @@ def test_an_unreachable_cluster_is_refused_soon(closed_port):
     start = time.monotonic()
     assert f"no Ray cluster answers at 127.0.0.1:{closed_port}" in refused("--address", f"127.0.0.1:{closed_port}")
     assert time.monotonic() - start < 20
+
+
+def test_the_cluster_of_the_environment_is_honoured(monkeypatch, closed_port):
+    """As a submitted job finds it."""
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
+    assert f"no Ray cluster answers at 127.0.0.1:{closed_port}" in refused()
 
 
 def test_missing_and_truncated_data_are_refused(monkeypatch, tmp_path):
