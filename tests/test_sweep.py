@@ -19,11 +19,11 @@ from rich.console import Console
 from raydensity import cluster, data, plan, record, sweep, tracking
 from raydensity.experiment import cohort_id, run_cohort
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster, Slots
+from raydensity.placement import Node, Slots
 from raydensity.provenance import DIGEST, Code
 from raydensity.spec import MLP, content_hash
 
-RESOURCES = Cluster(cpus=4, gpus=1)
+RESOURCES = Node(cpus=4, gpus=1)
 
 
 pytestmark = pytest.mark.timeout(600)  # every worker imports torch and MLflow, which a busy machine does slowly
@@ -52,7 +52,7 @@ class Sweep:
             scale="quick",
             networks={spec.id: spec for spec in specs},
             ledger=self.ledger,
-            cluster=RESOURCES,
+            nodes=[RESOURCES],
             **options,
         )
 
@@ -61,7 +61,7 @@ class Sweep:
         gpus = gpus or [0] * len(cohorts)
         found = {spec.id: spec for cohort in cohorts for spec in cohort}
         parts = [plan.Cohort(tuple(cohort), 1.0, gpu) for cohort, gpu in zip(cohorts, gpus, strict=True)]
-        return plan.Plan("density", "quick", found, frozenset(), parts, Slots(2, 0, 2**30), 0)
+        return plan.Plan("density", "quick", found, frozenset(), parts, [Slots(2, 0, 2**30), Slots(4, 0.25, 2**30)], 0)
 
     def tracker(self, planned):
         return tracking.open_sweep(
