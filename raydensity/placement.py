@@ -25,6 +25,10 @@ SURE = 3.0  # times as fast as compiled passes on cores, by estimates that err, 
 ANY = 0.001  # of the resource by which Ray knows a kind of GPU: enough to be placed there
 
 
+Kind = tuple[str, tuple[tuple[str, float], ...]]
+"""What tells slots apart: device, and resources that are required."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A machine that runs cohorts: CPU cores, GPUs, and bytes of memory, for each core and of each GPU.
@@ -56,6 +60,10 @@ class Slots:
     @property
     def device(self) -> str:
         return "gpu" if self.gpu else "cpu"
+
+    @property
+    def kind(self) -> Kind:
+        return self.device, self.required
 
 
 def slots(nodes: Sequence[Node], *, gpus_per_cohort: float | None = None) -> list[Slots]:
@@ -190,22 +198,14 @@ def share(bytes_needed: float, slot: Slots) -> float:
     return max(slot.gpu, 1 / fitting)
 
 
-def counts(kinds: Iterable[Slots]) -> dict[str, int]:
-    """How many cohorts each device runs at a time."""
-    found: dict[str, int] = {}
-    for slot in kinds:
-        found[slot.device] = max(slot.count, found.get(slot.device, 0))
-    return found
+def starts(work: Iterable[tuple[Kind, float]], slot_counts: Mapping[Kind, int]) -> list[float]:
+    """When cohorts start, in this order, each in the first free slot of its kind; `work` has kind and seconds of each,
+    `slot_counts` how many slots there are. Slots of richer nodes count as if others left them free."""
+    free = {kind: [0.0] * count for kind, count in slot_counts.items()}
+    return [heapq.heapreplace(free[kind], free[kind][0] + seconds) for kind, seconds in work]
 
 
-def starts(work: Iterable[tuple[str, float]], slot_counts: Mapping[str, int]) -> list[float]:
-    """When cohorts start, each in the first free slot of its device in this order; `work` has device and seconds of
-    each, `slot_counts` the slots of a device."""
-    free = {device: [0.0] * count for device, count in slot_counts.items()}
-    return [heapq.heapreplace(free[device], free[device][0] + seconds) for device, seconds in work]
-
-
-def makespan(work: Sequence[tuple[str, float]], slot_counts: Mapping[str, int]) -> float:
+def makespan(work: Sequence[tuple[Kind, float]], slot_counts: Mapping[Kind, int]) -> float:
     """Seconds until all cohorts are done that start so."""
     begun = starts(work, slot_counts)
     return max((start + seconds for start, (_, seconds) in zip(begun, work, strict=True)), default=0.0)

@@ -18,7 +18,7 @@ from rich.table import Table
 from raydensity import cost_model, costs, placement
 from raydensity.cost_model import Need
 from raydensity.ledger import Ledger
-from raydensity.placement import Node, Slots
+from raydensity.placement import Kind, Node, Slots
 from raydensity.spec import NetworkSpec
 
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
@@ -46,9 +46,9 @@ class Cohort:
         return {"cpu": 1, "gpu": self.gpu, **dict(self.required)}
 
     @property
-    def work(self) -> tuple[str, float]:
-        """Device and seconds."""
-        return "gpu" if self.gpu else "cpu", self.seconds
+    def work(self) -> tuple[Kind, float]:
+        """The kind of slots that it runs in, and its seconds."""
+        return ("gpu" if self.gpu else "cpu", self.required), self.seconds
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Plan:
     disk: float
 
     @property
-    def slot_counts(self) -> dict[str, int]:
-        """How many cohorts a device runs at a time."""
-        return placement.counts(self.slots)
+    def slot_counts(self) -> dict[Kind, int]:
+        """How many cohorts run at a time in slots of each kind."""
+        return {slot.kind: slot.count for slot in self.slots}
 
     @property
     def seconds(self) -> float:
@@ -105,9 +105,12 @@ class Plan:
         text = f"{len(self.networks):,} networks, {len(self.done):,} of them done"
         if not left:
             return f"{text}: nothing to train"
-        shares = {slot.device: f", each on {slot.gpu:g} of a GPU" if slot.gpu else " on cores" for slot in self.slots}
-        used = [device for device in shares if device in {cohort.work[0] for cohort in self.cohorts}]
-        where = " and ".join(f"{self.slot_counts[device]} at a time{shares[device]}" for device in used)
+        used = {"gpu" if cohort.gpu else "cpu" for cohort in self.cohorts}
+        where = " and ".join(
+            f"{slot.count} at a time" + (f", each on {slot.gpu:g} of a GPU" if slot.gpu else " on cores")
+            for slot in self.slots
+            if slot.device in used and not slot.required
+        )
         return (
             f"{text}; {left:,} to train in {len(self.cohorts):,} cohorts, {where}: "
             f"about {duration(self.seconds)}, {self.disk / 2**20:,.0f} MiB on disk"
@@ -160,13 +163,13 @@ def make(
                     gpu = placement.share(taken.cohort_bytes(len(part)), slot)
                 spent = taken.cohort_seconds(len(part))
                 cohorts.append(Cohort(tuple(specs[i] for i in chosen), spent, gpu, slot.required))
-    cohorts = _in_order(cohorts, placement.counts(slots))
+    cohorts = _in_order(cohorts, {slot.kind: slot.count for slot in slots})
     row_bytes = ledger.bytes_per_network(finished)
     left = np.bincount(known.of[~done], minlength=len(needs)).tolist()
     disk = sum(count * _disk(spec, row_bytes, tracked) for count, spec in zip(left, known.specs, strict=True))
     checkpoint = {spec.cohort_key: need.checkpoint_bytes for spec, need in zip(known.specs, needs, strict=True)}
     checkpoints = (len(each.specs) * checkpoint[each.specs[0].cohort_key] for each in cohorts)
-    at_once = sum(placement.counts(slots).values())
+    at_once = sum(slot.count for slot in slots if not slot.required)
     disk += sum(sorted(checkpoints, reverse=True)[:at_once])
     return Plan(study, scale, networks, frozenset(compress(ids, done)), cohorts, slots, disk)
 
@@ -177,7 +180,7 @@ def _places(known: costs.Kinds, slots: Sequence[Slots]) -> list[Slots]:
         return [slots[0]] * len(known.specs)
     counted = {
         device: [cost_model.need(spec, device=device) for spec in known.specs]
-        for device in {slot.device for slot in slots}
+        for device in dict.fromkeys(slot.device for slot in slots)
     }
     costliest: dict[int, int] = {}
     first = next(iter(counted.values()))
@@ -190,15 +193,16 @@ def _places(known: costs.Kinds, slots: Sequence[Slots]) -> list[Slots]:
     return [of_group[group] for group in known.group.tolist()]
 
 
-def _in_order(cohorts: Sequence[Cohort], slot_counts: Mapping[str, int]) -> list[Cohort]:
-    """The costliest first, and those of two devices as they should start.
+def _in_order(cohorts: Sequence[Cohort], slot_counts: Mapping[Kind, int]) -> list[Cohort]:
+    """The costliest of each kind of slots first, and kinds as their cohorts should start.
 
-    Tune asks Ray for the first few hundred trials alone: with those of one device in front the other would wait. Those
-    for GPUs stand before those that start with them, and so get the cores that they need there.
+    Tune asks Ray for the first few hundred trials alone: with those of one kind in front the others would wait. It
+    keeps a worker, and its place, as long as there are trials for the same resources: so those that can run on few
+    nodes stand before others that start with them, and then those that need a core beside a GPU.
     """
     found = sorted(cohorts, key=lambda cohort: -cohort.seconds)
     begin = placement.starts([cohort.work for cohort in found], slot_counts)
-    order = sorted(range(len(found)), key=lambda place: (begin[place], not found[place].gpu))
+    order = sorted(range(len(found)), key=lambda place: (begin[place], not found[place].required, not found[place].gpu))
     return [found[place] for place in order]
 
 

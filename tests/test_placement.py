@@ -134,12 +134,13 @@ def test_no_cohort_is_planned_for_much_longer_than_an_hour():
     assert placement.split([100], [need], Slots(count=1, gpu=0, memory=GIB)) == [math.ceil(100 / 6)]
 
 
-def test_makespan_fills_the_first_free_slot_of_a_device():
-    assert placement.makespan([("cpu", each) for each in (5, 4, 3, 3)], {"cpu": 2}) == 8
-    assert placement.makespan([], {"cpu": 3}) == 0
-    both = [("cpu", 5), ("gpu", 4), ("cpu", 3), ("gpu", 3)]
-    assert placement.makespan(both, {"cpu": 2, "gpu": 1}) == 7
-    assert placement.starts(both, {"cpu": 2, "gpu": 1}) == [0, 0, 0, 4]
+def test_makespan_fills_the_first_free_slot_of_a_kind():
+    cpu, gpu = ("cpu", ()), ("gpu", ())
+    assert placement.makespan([(cpu, each) for each in (5, 4, 3, 3)], {cpu: 2}) == 8
+    assert placement.makespan([], {cpu: 3}) == 0
+    both = [(cpu, 5), (gpu, 4), (cpu, 3), (gpu, 3)]
+    assert placement.makespan(both, {cpu: 2, gpu: 1}) == 7
+    assert placement.starts(both, {cpu: 2, gpu: 1}) == [0, 0, 0, 4]
 
 
 def test_a_cohort_has_as_many_networks_as_may_be_lost_at_their_true_speed():

@@ -8,7 +8,7 @@ import pytest
 import simulated
 import synthetic
 
-from raydensity import cost_model, plan, sweep
+from raydensity import cost_model, placement, plan, sweep
 from raydensity.ledger import Ledger
 from raydensity.placement import Node
 from raydensity.pruning.search import structured
@@ -170,3 +170,39 @@ def test_networks_that_are_compressed_stand_in_a_cohort_with_their_original(ledg
     originals = [{spec.original.id for spec in cohort.specs} for cohort in found]
     assert max(map(len, originals)) == 1
     assert len(originals) == len(set.union(*originals))
+
+
+def test_networks_of_a_mixed_cluster_start_as_their_devices_get_free(ledger):
+    """None waits behind those of the other device; GPUs get their cores first."""
+    gib = 2**30
+    nodes = [Node(cpus=2, gpus=1, gpu_memory=8 * gib), Node(cpus=4), Node(cpus=4)]
+    convolutions = [networks.network("conv2", init_seed=seed, epochs=20) for seed in range(60)]
+    sparse = [simulated.spiral(SNIP(nonzeros=20), init_seed=seed) for seed in range(400)]
+    specs = {spec.id: spec for spec in [*sparse, *convolutions]}
+    made = plan.make("density", scale="quick", networks=specs, ledger=ledger, nodes=nodes)
+    assert Counter(spec.id for cohort in made.cohorts for spec in cohort.specs) == Counter(specs.keys())
+    for cohort in made.cohorts:
+        assert (cohort.gpu > 0) == (cohort.specs[0].architecture.name == "conv2")
+    assert [cohort.gpu > 0 for cohort in made.cohorts[:10]] == [True] * 2 + [False] * 8
+    assert {cohort.gpu > 0 for cohort in made.cohorts[10:]} == {True, False}
+    assert made.seconds == max(
+        placement.makespan([own.work for own in made.cohorts if bool(own.gpu) == on_gpu], made.slot_counts)
+        for on_gpu in (True, False)
+    )
+    assert "2 at a time, each on 0.25 of a GPU and 8 at a time on cores" in made.summary()
+
+    # how much is done moves nothing to another device
+    finish(ledger, sparse[:300], device="cpu", cohort_size=100, factor=9)
+    again = plan.make("density", scale="quick", networks=specs, ledger=ledger, nodes=nodes)
+    assert {cohort.gpu > 0 for cohort in again.cohorts if cohort.specs[0] in sparse} == {False}
+
+
+def test_networks_for_richer_nodes_alone_stand_first_and_say_what_they_require(ledger):
+    large = networks.network(MLP(width=5), epochs=20)
+    poor = cost_model.need(large, device="cpu").cohort_bytes(1)  # of which a cohort may fill a part
+    nodes = [Node(cpus=2, memory_per_cpu=poor), Node(cpus=2, memory_per_cpu=8 * poor)]
+    specs = [large, *mlps(20).values(), *mlps(20, width=0.2).values()]
+    made = plan.make("density", scale="quick", networks={s.id: s for s in specs}, ledger=ledger, nodes=nodes)
+    assert made.cohorts[0].specs == (large,)
+    assert made.cohorts[0].resources == {"cpu": 1, "gpu": 0, "memory": int(8 * poor)}
+    assert {tuple(cohort.resources) for cohort in made.cohorts[1:]} == {("cpu", "gpu")}
