@@ -67,13 +67,13 @@ def sweep_seconds(width: float, networks: int, *, epochs: int, precision: str, c
         ledger = Ledger(Path(folder), "benchmark")
         ledger.prepare()
         here = replace(cluster.local_resources(), cpus=cpus, gpus=0)
-        with cluster.connection(None, resources=here) as resources, ledger.driver() as owner:
+        with cluster.connection(None, resources=here) as nodes, ledger.driver() as owner:
             planned = plan.make(
                 "benchmark",
                 scale="paper",
                 networks=chosen,
                 ledger=ledger,
-                cluster=resources,
+                nodes=nodes,
             )
             tracker = tracking.open_sweep(
                 f"sqlite:///{folder}/mlflow.db",

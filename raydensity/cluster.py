@@ -9,14 +9,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import joblib
 import torch
 
 from raydensity.errors import one_line
 from raydensity.memory import machine_memory
-from raydensity.placement import Cluster
+from raydensity.placement import Node
 from raydensity.provenance import DIGEST, other_code
 
 # Read when Ray starts. No usage statistics, no files a trial, and Ctrl-C ends the sweep at once: the ledger has it all.
@@ -41,12 +41,14 @@ PATIENCE = 5.0  # seconds for an address to answer
 WORKER_PATIENCE = 900.0  # seconds for a cloud to bring the first worker
 ANSWER_PATIENCE = 120.0  # for a busy machine to start a process
 HEAD_PATIENCE = 40.0  # for a head that is gone to come back; after 60 Ray ends this process, in words of its own
+GPU_PATIENCE = 60.0  # for a GPU to be free enough to be asked
+ACCELERATOR = "accelerator_type:"  # how Ray names the resource that tells kinds of GPUs apart
 
 
-def local_resources() -> Cluster:
+def local_resources() -> Node:
     """This machine: the cores and the memory that it may use, containers' limits respected, and its GPUs."""
     gpus = torch.cuda.device_count()
-    return Cluster(
+    return Node(
         cpus=joblib.cpu_count(),
         gpus=gpus,
         memory_per_cpu=machine_memory() / joblib.cpu_count(),
@@ -73,8 +75,8 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def connection(address: str | None, *, resources: Cluster, wait: bool = True, gpu: bool = False) -> Iterator[Cluster]:
-    """Ray while the body runs: a local one with `resources`, or the cluster at `address`; yields what there is.
+def connection(address: str | None, *, resources: Node, wait: bool = True, gpu: bool = False) -> Iterator[list[Node]]:
+    """Ray while the body runs: a local one with `resources`, or the cluster at `address`; yields the nodes that work.
 
     A cluster without a core, or with `gpu` without a GPU, is asked for one, and waited for, unless `wait` is false:
     workers of a cloud cost money.
@@ -83,7 +85,7 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True, gp
     Where its head is lost this process ends.
     """
     if ray.is_initialized():
-        yield _cluster_resources(resources)
+        yield _nodes(resources)
         return
     try:
         if address:
@@ -110,7 +112,7 @@ def connection(address: str | None, *, resources: Cluster, wait: bool = True, gp
             if address:
                 _need_a_worker(address, gpu=gpu, patience=WORKER_PATIENCE if wait else 0)
                 _need_the_same_code()
-            yield _cluster_resources(resources) if address else resources
+            yield _nodes(resources) if address else [resources]
     finally:
         ray.shutdown()
 
@@ -197,30 +199,31 @@ def _cause(error: BaseException) -> str:
     return one_line(getattr(error, "cause", None) or error)
 
 
-def _cluster_resources(here: Cluster) -> Cluster:
-    """What a running Ray has in all; memory as on the node that has least of it for a core."""
-    total = ray.cluster_resources()
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    workers = [node for node in nodes if node.get("CPU")]
-    # Ray reports the memory that it schedules, about 70 % of a node's: near enough for estimates.
-    memory = min((node["memory"] / node["CPU"] for node in workers if "memory" in node), default=here.memory_per_cpu)
-    gpus = total.get("GPU", 0)
-    return Cluster(
-        cpus=int(total.get("CPU", 0)),
-        gpus=gpus,
-        memory_per_cpu=memory,
-        gpu_memory=_gpu_memory() if gpus else here.gpu_memory,
-    )
+def _nodes(here: Node) -> list[Node]:
+    """The nodes of a running Ray that have cores, each with its own memory and kind of GPU."""
+    found = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    gpu_memory = _gpu_memory([node["NodeID"] for node in found if node["Resources"].get("GPU")])
+    nodes = []
+    for node in found:
+        has = node["Resources"]
+        # Ray reports the memory that it schedules, about 70 % of a node's: near enough for estimates.
+        memory = has["memory"] / has["CPU"] if "memory" in has else here.memory_per_cpu
+        accelerator = next((name for name in has if name.startswith(ACCELERATOR)), "")
+        of_gpu = gpu_memory.get(node["NodeID"], 0)
+        nodes.append(Node(int(has["CPU"]), has.get("GPU", 0), memory, of_gpu, accelerator))
+    return nodes
 
 
-def _gpu_memory() -> int:
-    """Bytes of a GPU of the cluster, asked where one is; 0 where Ray's GPUs are none of CUDA's."""
+def _gpu_memory(node_ids: Sequence[str]) -> dict[str, int]:
+    """Bytes of a GPU of these nodes, asked there; 0 where Ray's GPUs are none of CUDA's, or are all taken."""
 
     @ray.remote(num_cpus=0, num_gpus=0.01)
     def ask() -> int:
         return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
 
-    try:
-        return ray.get(ask.remote(), timeout=60)
-    except ray.exceptions.GetTimeoutError:
-        return 0
+    there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in node_ids]
+    asked = {ask.options(scheduling_strategy=each).remote(): node for each, node in zip(there, node_ids, strict=True)}
+    if not asked:
+        return {}
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=GPU_PATIENCE)
+    return {asked[reference]: ray.get(reference) for reference in answered}

@@ -31,8 +31,9 @@ from raydensity import (
     sweep,
     tracking,
 )
+from raydensity.cost_model import need
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster, need
+from raydensity.placement import Node
 from raydensity.plan import Plan
 from raydensity.published_weights import Weights
 from raydensity.spec import AnyDataset, NetworkSpec, content_hash
@@ -172,15 +173,16 @@ def tracking_uri(given: str | None) -> str:
 
 def dry_run(asked: Sequence[Request], options: Options, console: Console) -> None:
     """Say what would be done; change nothing."""
-    resources = cluster.local_resources()
+    here = cluster.local_resources()
+    nodes = [here]
     with ExitStack() as stack:
         if options.address:
-            resources = stack.enter_context(cluster.connection(options.address, resources=resources, wait=False))
+            nodes = stack.enter_context(cluster.connection(options.address, resources=here, wait=False))
         for request in asked:
             for dataset in sorted(request.datasets, key=str):
                 data.check(dataset, download=False, loaded_here=False)
             _check_weights(request, published_weights.load(request.initial_weights, options.data_root, whole=False))
-            _describe(request, _plan(request, options, resources), console)
+            _describe(request, _plan(request, options, nodes), console)
 
 
 def run(asked: Sequence[Request], options: Options, console: Console) -> bool:
@@ -258,19 +260,20 @@ def _run(
     console: Console,
 ) -> bool:
     with ExitStack() as stack:
-        resources = cluster.local_resources()
+        here = cluster.local_resources()
+        nodes = [here]
         finished = request.ledger.summary(whole=True)
         left = set(request.networks).difference(finished["network_id"].to_pylist())
         if left and options.address:
             wanted = bool(options.gpus_per_cohort)
-            resources = stack.enter_context(cluster.connection(options.address, resources=resources, gpu=wanted))
-        planned = _plan(request, options, resources, finished)
+            nodes = stack.enter_context(cluster.connection(options.address, resources=here, gpu=wanted))
+        planned = _plan(request, options, nodes, finished)
         if left:
             _describe(request, planned, console)
             if planned.seconds > LONG_SWEEP:
                 options.confirm("This may take more than a day. Go on?")
             if not options.address:
-                stack.enter_context(cluster.connection(None, resources=resources))
+                stack.enter_context(cluster.connection(None, resources=here))
         else:
             console.print(planned.summary())
         outcome = sweep.run(
@@ -291,13 +294,13 @@ def _run(
     return not outcome.missing and reported
 
 
-def _plan(request: Request, options: Options, resources: Cluster, finished: pa.Table | None = None) -> Plan:
+def _plan(request: Request, options: Options, nodes: Sequence[Node], finished: pa.Table | None = None) -> Plan:
     return plan.make(
         request.study.name,
         scale=request.scale,
         networks=request.networks,
         ledger=request.ledger,
-        cluster=resources,
+        nodes=nodes,
         finished=finished,
         gpus_per_cohort=options.gpus_per_cohort,
         tracked=_tracked(request, options),

@@ -1,4 +1,4 @@
-"""What the networks of a grid take: counted (placement.py), then as the ledger has measured it.
+"""What the networks of a grid take: counted (cost_model.py), then as the ledger has measured it.
 
 Shapes: N networks, in the order of the grid, K kinds of them, F finished ones.
 """
@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from raydensity import placement
+from raydensity import cost_model
+from raydensity.cost_model import Need
 from raydensity.ledger import SECONDS
-from raydensity.placement import Need
 from raydensity.rooms import room_of
 from raydensity.spec import NetworkSpec
 from raydensity.spec.sparsity import Explicit, Method, Units
@@ -88,7 +88,7 @@ def needs(known: Kinds, finished: pa.Table, position: NDArray[np.int64], *, devi
     the ledger's summary [F], `position` [F] where in the grid each of its networks stands, -1 for those of other grids.
     ValueError if a network cannot be built.
     """
-    counted = [placement.need(spec, device=device) for spec in known.specs]
+    counted = [cost_model.need(spec, device=device) for spec in known.specs]
     frame = finished.select(["cohort_id", "device", *SECONDS]).to_pandas()
     frame["size"] = frame.groupby("cohort_id")["cohort_id"].transform("size")
     here = (position >= 0) & ((frame["device"] == "cpu") == (device == "cpu")).to_numpy()

@@ -1,332 +1,144 @@
-"""Placement: what training a network takes (arithmetic, memory, time), and so how large cohorts are and where they go.
+"""Placement: which slots a cluster has, where networks train, how large their cohorts are, in which order they start.
 
-Arithmetic is counted. The rates are assumptions, rough to a factor of three, and give way to
-measured seconds as soon as the ledger has some (plan.py); they order and split cohorts, they never decide a result.
+What networks take is the cost model's to say (cost_model.py).
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from raydensity import data, measuring_costs, models
-from raydensity.cohort import can_be_compiled
-from raydensity.dense import is_wide
-from raydensity.evaluation import CHUNK
-from raydensity.measures.chunks import measure_chunk
-from raydensity.models.counts import weight_count
-from raydensity.models.layers import UnsharedConv2d
-from raydensity.models.mlp import hidden_units
-from raydensity.models.positions import ran
-from raydensity.pruning.at_initialization import scored_together
-from raydensity.rooms import in_room, room_of
-from raydensity.spec import (
-    MLP,
-    SGD,
-    AnyDataset,
-    Architecture,
-    GlobalMagnitudePruning,
-    LastEpoch,
-    MagnitudePruning,
-    NetworkSpec,
-    NoPruning,
-)
-from raydensity.spec.sparsity import FORCE, GMP, LTH, Explicit, IterSNIP, Method, ProsPr, RigL, SynFlow
-from raydensity.update_rules import initial_slots
+from raydensity.cost_model import Need
 
-FLOPS = {"cpu": 20e9, "gpu": 5e12}  # arithmetic a second, of one core and of one GPU
-STACKED_FLOPS = 60e9  # of one core on stacks of dense networks, whose products are larger
-STEP_SECONDS = {"cpu": 4e-4, "gpu": 2e-3}  # what a step costs a cohort however few its networks
-
-# Compiled steps (compiled.py) of one core: a pass forward and back for one image costs as much as this for each weight,
-# and as COMPILED_WEIGHTS more; a network, besides, what making it and keeping its record takes.
-COMPILED_SECONDS = 2.2e-10
-COMPILED_WEIGHTS = 16
-COMPILED_NETWORK_SECONDS = 2e-3
-METHOD_FACTOR = 2
-SCORE_SECONDS = 4e-8  # of a pass of the scores before training, for each parameter
-COMPILED_EPOCH_SECONDS = 0.01  # for shuffling and gathering 50,000 images, which networks share
-RECORD_BYTES = 20_000
-
-# Memory, in numbers of four bytes.
-STEP_NUMBERS = 2  # per parameter, that adaptive optimisers need on the way to a step
-SCORE_NUMBERS = 24  # per parameter of the networks whose scores are computed together (ProsPr; others take less)
-SORT_NUMBERS = 6  # per weight of the layer that is being ranked: what sorting takes beside the weights
-MASK_NUMBERS = 0.25  # per weight, for which of them are pruned, or masked
-PIXEL_NUMBERS = 2.25  # a pixel's byte, the number that the network sees, and the one of the batch before
-MAP_COPIES = 8  # of a layer's output while it is measured: layers beside it, float64, and what a convolution reorders
-CONTEXT = 500e6  # bytes of every process that uses a GPU, on that GPU
-
-MAX_NETWORKS = 128  # in a cohort: beyond, a stack gains nothing and a lost cohort loses more
-MOST_OF_ONE = 512  # that are made of one original, which another cohort would train again
-MOST_NETWORKS = 4096  # in a cohort of compiled steps: beyond, files get no fewer in practice, and tables too large
-TINY, MOST_ON_GPU = 10_000, 16_384  # parameters of a network that fills no GPU by the hundred; networks that may
-LOSABLE = 120.0  # seconds of compiled steps in a cohort: what can be lost, since it is done before it is saved
 COHORTS_PER_GPU = 4  # as many as can share one GPU by default
 LONGEST = 3600.0  # seconds that a cohort should not exceed
 SHARED = 3  # a cohort's networks should cost this many times what it shares
 ROUNDS = 4  # cohorts per slot at least, where work can be split that far: slots then finish together
 MEMORY_SHARE = 0.6  # of a slot's memory that a cohort may be planned to fill; estimates err
+RICHER = 1.5  # times the memory that slots have everywhere, from which on others count as of another kind
+SURE = 3.0  # times as fast as compiled passes on cores, by estimates that err, must GPUs be to take their networks
+ANY = 0.001  # of the resource by which Ray knows a kind of GPU: enough to be placed there
+
+
+Kind = tuple[str, tuple[tuple[str, float], ...]]
+"""What tells slots apart: device, and resources that are required."""
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """What there is to run on: CPU cores, GPUs, and bytes of memory a core (on the poorest node) and of one GPU."""
+class Node:
+    """A machine that runs cohorts: CPU cores, GPUs, and bytes of memory, for each core and of each GPU.
+
+    `accelerator` is the resource by which Ray knows its kind of GPU, such as accelerator_type:H100.
+    """
 
     cpus: int
     gpus: float = 0
     memory_per_cpu: float = 2 * 2**30
     gpu_memory: int = 0  # 0 where no GPU could be asked
+    accelerator: str = ""
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Where cohorts run: how many at a time, each with how much of a GPU (0: on one CPU core) and bytes of memory."""
+    """Where cohorts run: how many at a time, each with how much of a GPU (0: on one CPU core) and bytes of memory.
+
+    `gpu_memory` is that of the whole GPU. `required` are further resources, by which Ray finds nodes that have such
+    slots where others do not.
+    """
 
     count: int
     gpu: float
     memory: float
+    gpu_memory: int = 0
+    required: tuple[tuple[str, float], ...] = ()
 
     @property
     def device(self) -> str:
         return "gpu" if self.gpu else "cpu"
 
-
-@dataclass(frozen=True)
-class Need:
-    """What a cohort of like networks takes, if they train all their epochs: seconds and bytes, shared and of each.
-
-    A cohort should have at least `smallest` networks, where there are as many: a smaller one costs as much. It should
-    have at most `most`, and lose at most `losable` seconds.
-    """
-
-    seconds: float
-    bytes: float
-    shared_seconds: float = 0
-    shared_bytes: float = 0
-    smallest: int = 1
-    checkpoint_bytes: float = 0  # of each network, while it trains
-    most: int = MAX_NETWORKS
-    losable: float = math.inf
-
     @property
-    def largest(self) -> int:
-        return max(self.smallest, int(min(self.most, self.losable / self.seconds)))
-
-    def cohort_bytes(self, networks: int) -> float:
-        return self.shared_bytes + max(networks, self.smallest) * self.bytes
-
-    def cohort_seconds(self, networks: float) -> float:
-        return self.shared_seconds + max(networks, self.smallest) * self.seconds
-
-    def scaled(self, factor: float) -> Need:
-        """The same with all its seconds multiplied."""
-        return replace(self, seconds=factor * self.seconds, shared_seconds=factor * self.shared_seconds)
+    def kind(self) -> Kind:
+        return self.device, self.required
 
 
-def slots(cluster: Cluster, *, gpus_per_cohort: float | None = None) -> Slots:
-    """The slots of a cluster: shares of its GPUs if it has any, else its cores.
+def slots(nodes: Sequence[Node], *, gpus_per_cohort: float | None = None) -> list[Slots]:
+    """The kinds of slots: shares of GPUs, and cores that drive none of these; of each, the slots that any node has and
+    then those of richer nodes alone, which count among the former, too.
 
-    `gpus_per_cohort` forces the share; 0 keeps to the cores. ValueError if no node can give it: Ray would wait forever.
+    `gpus_per_cohort` forces the share, and leaves the other cores idle; 0 keeps to the cores. ValueError if no node can
+    give it: Ray would wait forever.
     """
-    share = (1 / COHORTS_PER_GPU if cluster.gpus else 0) if gpus_per_cohort is None else gpus_per_cohort
+    with_gpus = [node for node in nodes if int(node.gpus)]
+    share = (1 / COHORTS_PER_GPU if with_gpus else 0) if gpus_per_cohort is None else gpus_per_cohort
     if not share:
-        return Slots(count=cluster.cpus, gpu=0, memory=cluster.memory_per_cpu)
+        return _core_slots([(node.cpus, node.memory_per_cpu) for node in nodes])
     if not 0 < share <= 1:
         raise ValueError(f"--gpus-per-cohort: {share:g} is not between 0 and 1; a cohort runs on one GPU at most")
-    if not cluster.gpus:
+    if not with_gpus:
         raise ValueError(f"--gpus-per-cohort: {share:g} cannot be had, Ray sees no GPU here; leave it out, or set 0")
-    per_gpu = math.floor(1 / share + 1e-6)
-    count = min(cluster.cpus, int(cluster.gpus) * per_gpu)
-    # A cohort has a core, too: it stays on that where the GPU is none of CUDA's.
-    memory = cluster.gpu_memory / per_gpu if cluster.gpu_memory else cluster.memory_per_cpu
-    return Slots(count=count, gpu=share, memory=memory)
+    found = _gpu_slots(with_gpus, share)
+    if gpus_per_cohort is None:
+        found += _core_slots([(node.cpus - _cohorts_on_gpus(node, share), node.memory_per_cpu) for node in nodes])
+    return found
 
 
-def need(spec: NetworkSpec, *, device: str) -> Need:
-    """What a network takes on one core ("cpu") or one GPU ("gpu"), by counting.
+def _cohorts_on_gpus(node: Node, share: float) -> int:
+    """How many cohorts run on the GPUs of a node at a time; each has a core, too."""
+    return min(node.cpus, int(node.gpus) * math.floor(1 / share + 1e-6))
 
-    ValueError if its data set is unknown or cannot be preprocessed or measured so, its width leaves a layer empty, or
-    its batch is larger than the training set.
+
+def _gpu_slots(nodes: Sequence[Node], share: float) -> list[Slots]:
+    def of(some: Sequence[Node], *required: tuple[str, float]) -> Slots:
+        gpu_memory = min(node.gpu_memory for node in some)
+        # A cohort stays on its core where the GPU is none of CUDA's.
+        memory = gpu_memory / math.floor(1 / share + 1e-6) or min(node.memory_per_cpu for node in some)
+        return Slots(sum(_cohorts_on_gpus(node, share) for node in some), share, memory, gpu_memory, required)
+
+    everywhere = of(nodes)
+    accelerators = sorted({node.accelerator for node in nodes if node.accelerator})
+    of_each = [of([node for node in nodes if node.accelerator == name], (name, ANY)) for name in accelerators]
+    return [everywhere, *(slot for slot in of_each if slot.memory >= RICHER * everywhere.memory)]
+
+
+def _core_slots(cores: Iterable[tuple[int, float]]) -> list[Slots]:
+    """Of nodes that have so many cores left, with so much memory for each."""
+    found: list[Slots] = []
+    left = sorted((memory, count) for count, memory in cores if count)
+    for memory, _ in left:
+        if not found or memory >= RICHER * found[-1].memory:
+            count = sum(own for there, own in left if there >= memory)
+            found.append(Slots(count, 0, memory, required=(("memory", int(memory)),) if found else ()))
+    return found
+
+
+def place(needs: Mapping[str, Need], places: Sequence[Slots]) -> Slots:
+    """Where networks train that need this on "cpu" and on "gpu": on a GPU if there is one, but on cores if they have
+    compiled passes for them and GPUs are not faster by far; there in those slots that together do most in a second.
+
+    What one network does not fit into is out of question, unless it fits nowhere. How much there is left to do plays no
+    part: resumed, a sweep goes on where it was.
     """
-    known, training = data.describe(spec.dataset), spec.training
-    data.check_preprocessing(known, spec.preprocessing, augmentation=spec.augmentation)
-    measuring_costs.check(spec)
-    if training.batch_size > known.fitted_size:
-        raise ValueError(
-            f"--set batch_size: {training.batch_size} is more than the {known.fitted_size} training images "
-            f"of {known.name}"
-        )
-    counted = _count(spec.dataset, spec.architecture)
-    if device == "cpu" and can_be_compiled(spec, classes=known.logits, device=torch.device("cpu")):
-        compiled = _compiled_need(spec, counted)
-        if spec.compression is None:
-            return compiled
-        shared_seconds = compiled.shared_seconds + _original_seconds(spec, device)
-        return replace(compiled, shared_seconds=shared_seconds, most=MOST_OF_ONE)
-    dense = isinstance(spec.architecture, MLP)
-    stacked = device == "gpu" or dense
-    epochs = spec.refinement_epochs or spec.total_epochs
-    steps = known.fitted_size // training.batch_size * epochs
-    # A backward pass costs two forward passes; validation is evaluated once an epoch, and at every point of pruning.
-    evaluations = 1 if isinstance(training.stopping, LastEpoch) else epochs
-    evaluated = known.judged_size * (evaluations + pruning_points(spec, counted.weights))
-    evaluated += known.fitted_size * epochs if spec.evaluates_training_images else 0
-    rate = STACKED_FLOPS if dense and device == "cpu" else FLOPS[device]
-    room = room_of(spec)
-    flops = _count(spec.dataset, in_room(spec, room).architecture).flops if room else counted.flops
-    seconds = (flops * (3 * steps * training.batch_size + evaluated) + measuring_costs.flops(spec)) / rate
-    own, shared = _memory(spec, counted, stacked=stacked)
-    shared += CONTEXT if device == "gpu" else 0
-    # The kept weights, the current ones, and the optimiser's state.
-    checkpoint = 4 * counted.parameters * (2 + len(initial_slots(training.optimizer)))
-    step_seconds = steps * STEP_SECONDS[device] + _original_seconds(spec, device)
-    if not stacked:
-        return Need(seconds + step_seconds, own, shared_bytes=shared, checkpoint_bytes=checkpoint)
-    # On a CPU a stack of one is computed as two (cohort.py), but for networks that are worked off one by one.
-    doubled = device == "cpu" and not is_wide(math.prod(known.input_shape), torch.device("cpu"))
-    smallest = 2 if doubled else 1
-    tiny = device == "gpu" and counted.parameters <= TINY
-    most = MOST_ON_GPU if tiny else MAX_NETWORKS if spec.compression is None else MOST_OF_ONE
-    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, most)
 
+    def rate(slot: Slots) -> float:
+        own = needs[slot.device]
+        networks = largest_cohort(own, slot)
+        return slot.count * networks / own.cohort_seconds(networks)
 
-def _original_seconds(spec: NetworkSpec, device: str) -> float:
-    """Seconds of training the original, which the networks that are made of it share; 0 where nothing is removed."""
-    return 0.0 if spec.compression is None else need(spec.original, device=device).cohort_seconds(1)
+    def room(slot: Slots) -> float:
+        return (slot.gpu_memory or slot.memory) - needs[slot.device].cohort_bytes(1) / MEMORY_SHARE
 
-
-def _compiled_need(spec: NetworkSpec, counted: Counted) -> Need:
-    """What a network of compiled steps takes: every weight that is not masked costs as much, wherever it is."""
-    known, training = data.describe(spec.dataset), spec.training
-    epochs = spec.refinement_epochs or spec.total_epochs
-    steps = known.fitted_size // training.batch_size * epochs
-    kept = _mean_weights(spec, counted.weights)
-    evaluated = known.judged_size * (1 + pruning_points(spec, counted.weights))
-    per_image = COMPILED_SECONDS * (kept + COMPILED_WEIGHTS)
-    seconds = per_image * (steps * training.batch_size + evaluated / 3)
-    seconds += COMPILED_NETWORK_SECONDS * (METHOD_FACTOR if spec.sparsity is not None else 1)
-    seconds += SCORE_SECONDS * score_passes(spec) * counted.parameters
-    seconds += measuring_costs.flops(spec) / FLOPS["cpu"]
-    own = 4 * counted.parameters * 8 + 16 * CHUNK["compiled"] + 8 * 4 * epochs + RECORD_BYTES
-    shared = known.train_size * (4 * math.prod(known.input_shape) + 8) * 3 + _scoring(spec, counted)
-    checkpoint = 4 * counted.parameters * 4
-    orders = COMPILED_EPOCH_SECONDS * epochs * known.fitted_size / 50_000
-    return Need(seconds, own, orders, shared, checkpoint_bytes=checkpoint, most=MOST_NETWORKS, losable=LOSABLE)
-
-
-def score_passes(spec: NetworkSpec) -> int:
-    """Passes forward and back that the scores of a method before training take."""
-    sparsity = spec.sparsity
-    if isinstance(sparsity, SynFlow):
-        return sparsity.iterations
-    if isinstance(sparsity, IterSNIP | FORCE):
-        return sparsity.steps
-    if isinstance(sparsity, ProsPr):
-        return 2 * (sparsity.inner_steps + 1)  # differentiated through
-    return {"snip": 1, "grasp": 2}.get(sparsity.name, 0) if sparsity else 0
-
-
-def _scoring(spec: NetworkSpec, counted: Counted) -> float:
-    """Bytes that the scores of a method before training take, beside the cohort."""
-    if not score_passes(spec):
-        return 0
-    return 4 * SCORE_NUMBERS * counted.parameters * scored_together(counted.parameters)
-
-
-def _mean_weights(spec: NetworkSpec, total: int) -> float:
-    """Weights that a network has on average while it trains."""
-    sparsity = spec.sparsity
-    if sparsity is None:
-        return total
-    if isinstance(sparsity, Explicit):
-        return sum(row.bit_count() for layer in sparsity.rows for row in layer)
-    if isinstance(sparsity, GMP):
-        return sparsity.nonzeros + (total - sparsity.nonzeros) / 4  # the mean of the cubic schedule
-    if isinstance(sparsity, LTH):
-        parts = range(sparsity.cycles)
-        shares = ((sparsity.nonzeros / total) ** (cycle / (sparsity.cycles - 1)) for cycle in parts)
-        return total * sum(shares) / sparsity.cycles
-    return sparsity.nonzeros if isinstance(sparsity, Method) else total
-
-
-def pruning_points(spec: NetworkSpec, weights: int) -> float:
-    """At how many points a network is evaluated while it is pruned after training, at most."""
-    if isinstance(spec.pruning, NoPruning):
-        return 0
-    if isinstance(spec.pruning, MagnitudePruning):
-        return 1 / spec.pruning.step
-    kept = spec.sparsity.nonzeros if isinstance(spec.sparsity, Method) else weights
-    if isinstance(spec.sparsity, Explicit):
-        kept = sum(row.bit_count() for layer in spec.sparsity.rows for row in layer)
-    return min(spec.pruning.points, kept)
-
-
-def check_sparsity(spec: NetworkSpec) -> None:
-    """ValueError, in one line, where a method is to keep more weights than there are, or a mask does not fit."""
-    counted, sparsity = _count(spec.dataset, spec.architecture), spec.sparsity
-    if isinstance(sparsity, Method) and sparsity.nonzeros > counted.weights:
-        raise ValueError(
-            f"--set nonzeros: {sparsity.nonzeros} is more than the {counted.weights} weights of "
-            f"{spec.architecture.name} at width {spec.architecture.width:g}"
-        )
-    if isinstance(sparsity, Explicit):
-        known, architecture = data.describe(spec.dataset), spec.architecture
-        assert isinstance(architecture, MLP)
-        units = list(hidden_units(architecture))
-        sizes = [math.prod(known.input_shape), *units, known.logits]
-        fits = len(sparsity.rows) == len(sizes) - 1 and all(
-            len(rows) <= outputs and all(0 <= row < 2**inputs for row in rows)
-            for rows, inputs, outputs in zip(sparsity.rows, sizes, sizes[1:], strict=False)
-        )
-        if not fits:
-            raise ValueError(
-                f"--set structure: {sparsity.structure} does not fit into a network of {units} hidden units; "
-                "its layers are depth, their units width"
-            )
-
-
-def _masked(spec: NetworkSpec) -> float:
-    """Numbers per parameter that a sparse network has beside a whole one while it trains."""
-    if spec.sparsity is None and spec.compression is None:
-        return 0
-    during = isinstance(spec.sparsity, GMP | LTH | RigL)  # which compares magnitudes, and makes new masks
-    rewound = isinstance(spec.sparsity, LTH)  # to weights that it keeps
-    return 2 * MASK_NUMBERS + during * (1 + MASK_NUMBERS) + rewound
-
-
-def _memory(spec: NetworkSpec, counted: Counted, *, stacked: bool) -> tuple[float, float]:
-    """Bytes at the peak of a cohort, of each network and shared by all."""
-    known, training = data.describe(spec.dataset), spec.training
-    pixels, chunk = math.prod(known.input_shape), CHUNK["stacked" if stacked else "loop"]
-    adaptive = not isinstance(training.optimizer, SGD)
-    # Weights, kept weights, gradients, state; afterwards weights, a pruned copy and ranks. A loop keeps its gradients.
-    masked, slots = _masked(spec), len(initial_slots(training.optimizer))
-    in_training = counted.parameters * (3 + masked + slots + (STEP_NUMBERS if adaptive else 0))
-    in_pruning = counted.parameters * (3 + MASK_NUMBERS + min(masked, 2 * MASK_NUMBERS) + (0 if stacked else 1))
-    # Autograd keeps what layers and their activation functions produce, and a module's forward pass nearly as much for
-    # a while; the passes of dense networks keep what layers produce.
-    dense = isinstance(spec.architecture, MLP)
-    passing = counted.produced * max(2 * training.batch_size, chunk if dense else 2 * chunk)
-    images = PIXEL_NUMBERS * pixels * max(training.batch_size, chunk)
-    order = 4 * known.fitted_size  # of an epoch, in int64, twice while it is stacked
-    own = max(in_training, in_pruning) + max(order, images + (passing if stacked else 0))
-    ranking = SORT_NUMBERS * counted.largest_layer
-    if isinstance(spec.pruning, GlobalMagnitudePruning):
-        ranking = (SORT_NUMBERS + 2) * counted.weights  # the magnitudes of all layers, and those put together
-    maps = MAP_COPIES * measure_chunk(counted.largest_output) * counted.largest_output
-    measuring = maps + measuring_costs.bytes_needed(spec) / 4
-    # Measuring comes after training, but the allocator has not given back what many small maps took.
-    shared = max(ranking, measuring + (0 if stacked else passing), _scoring(spec, counted) / 4 if stacked else 0)
-    return 4 * own, 4 * shared + known.bytes
+    fitting = [slot for slot in places if room(slot) >= 0] or [max(places, key=room)]
+    fastest = {slot.device: slot for slot in sorted(fitting, key=rate)}
+    if len(fastest) == 1:
+        [only] = fastest.values()
+        return only
+    on_cores = needs["cpu"].compiled and rate(fastest["gpu"]) < SURE * rate(fastest["cpu"])
+    return fastest["cpu" if on_cores else "gpu"]
 
 
 def largest_cohort(needs: Need, slot: Slots) -> int:
@@ -378,60 +190,22 @@ def cut(seconds: NDArray[np.float64], parts: int, need: Need, slot: Slots) -> li
     return cohorts
 
 
-def share(bytes_needed: float, slot: Slots, *, gpu_memory: int) -> float:
+def share(bytes_needed: float, slot: Slots) -> float:
     """The share of a GPU for a cohort: the slot's, or as much more as its memory takes, up to a whole one."""
-    if not slot.gpu or not gpu_memory:
+    if not slot.gpu or not slot.gpu_memory:
         return slot.gpu
-    fitting = max(1, math.floor(MEMORY_SHARE * gpu_memory / bytes_needed))
+    fitting = max(1, math.floor(MEMORY_SHARE * slot.gpu_memory / bytes_needed))
     return max(slot.gpu, 1 / fitting)
 
 
-def makespan(seconds: Sequence[float], slot_count: int) -> float:
-    """Seconds until all cohorts are done, each starting, in this order, in the first free slot."""
-    free = [0.0] * slot_count
-    for each in seconds:
-        heapq.heapreplace(free, free[0] + each)
-    return max(free)
+def starts(work: Iterable[tuple[Kind, float]], slot_counts: Mapping[Kind, int]) -> list[float]:
+    """When cohorts start, in this order, each in the first free slot of its kind; `work` has kind and seconds of each,
+    `slot_counts` how many slots there are. Slots of richer nodes count as if others left them free."""
+    free = {kind: [0.0] * count for kind, count in slot_counts.items()}
+    return [heapq.heapreplace(free[kind], free[kind][0] + seconds) for kind, seconds in work]
 
 
-class Counted(NamedTuple):
-    """One network: arithmetic of one image's forward pass, parameters, the weights among them that can be pruned, and
-    numbers that its layers produce of an image.
-
-    `largest_layer` is the number of weights of the layer that has most, `largest_output` what one layer produces at
-    most.
-    """
-
-    flops: int
-    parameters: int
-    weights: int
-    produced: int
-    largest_layer: int
-    largest_output: int
-
-
-@cache
-def _count(dataset: AnyDataset, architecture: Architecture) -> Counted:
-    """Count a network's arithmetic and numbers.
-
-    Every weight is multiplied and added once a position; without running the network, which may be too large for it.
-    """
-    known = data.describe(dataset)
-    model = models.outline(architecture, known)
-    positions = {name: count for step in ran(dataset, architecture).values() for name, count in step.layers.items()}
-    flops = produced = largest_layer = largest_output = 0
-    for name, module in model.named_modules():
-        if name in positions:
-            weight = module.get_parameter("weight")
-            if isinstance(module, UnsharedConv2d):  # has its weights once for each position already
-                flops += 2 * weight.numel()
-                output = weight.shape[1] * positions[name]
-                produced += weight.shape[2] * positions[name]  # every position has its own copy of what its kernel sees
-            else:
-                flops += 2 * weight.numel() * positions[name]
-                output = weight.shape[0] * positions[name]
-            produced += output
-            largest_layer, largest_output = max(largest_layer, weight.numel()), max(largest_output, output)
-    parameters = sum(p.numel() for p in model.parameters())
-    weights = weight_count(model)
-    return Counted(flops, parameters, weights, produced, largest_layer, largest_output)
+def makespan(work: Sequence[tuple[Kind, float]], slot_counts: Mapping[Kind, int]) -> float:
+    """Seconds until all cohorts are done that start so."""
+    begun = starts(work, slot_counts)
+    return max((start + seconds for start, (_, seconds) in zip(begun, work, strict=True)), default=0.0)

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rich.table import Table
 
-from raydensity import costs, placement
+from raydensity import cost_model, costs, placement
+from raydensity.cost_model import Need
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster, Slots
+from raydensity.placement import Kind, Node, Slots
 from raydensity.spec import NetworkSpec
 
 EPOCH_BYTES, ROW_BYTES = 5 * 8, 6_000  # of a record, before the ledger has some to measure
@@ -31,35 +32,47 @@ COLUMNS = (*KIND, "width", "networks", "done", "cohorts", "networks each", "GPU 
 class Cohort:
     """Networks that train together, the seconds until their last epoch, and the share of a GPU.
 
-    The time is estimated. A share of 0 is one CPU core.
+    The time is estimated. A share of 0 is one CPU core. `required` is what else Ray is asked for (placement.Slots).
     """
 
     specs: tuple[NetworkSpec, ...]
     seconds: float
     gpu: float = 0
+    required: tuple[tuple[str, float], ...] = ()
 
     @property
     def resources(self) -> dict[str, float]:
         """The request to Ray."""
-        return {"cpu": 1, "gpu": self.gpu} if self.gpu else {"cpu": 1}
+        return {"cpu": 1, "gpu": self.gpu, **dict(self.required)}
+
+    @property
+    def work(self) -> tuple[Kind, float]:
+        """The kind of slots that it runs in, and its seconds."""
+        return ("gpu" if self.gpu else "cpu", self.required), self.seconds
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep before it runs. `networks` are all of the grid by id, `done` those that the ledger holds."""
+    """A sweep before it runs. `networks` are all of the grid by id, `done` those that the ledger holds; `slots` are the
+    kinds that there are."""
 
     study: str
     scale: str
     networks: Mapping[str, NetworkSpec]
     done: frozenset[str]
     cohorts: list[Cohort]
-    slots: Slots
+    slots: Sequence[Slots]
     disk: float
+
+    @property
+    def slot_counts(self) -> dict[Kind, int]:
+        """How many cohorts run at a time in slots of each kind."""
+        return {slot.kind: slot.count for slot in self.slots}
 
     @property
     def seconds(self) -> float:
         """Wall time, if all networks train to their last epoch."""
-        return placement.makespan([cohort.seconds for cohort in self.cohorts], self.slots.count)
+        return placement.makespan([cohort.work for cohort in self.cohorts], self.slot_counts)
 
     def table(self) -> Table:
         """One row a kind of network: how many, done, in how many cohorts, where, how long."""
@@ -92,7 +105,12 @@ class Plan:
         text = f"{len(self.networks):,} networks, {len(self.done):,} of them done"
         if not left:
             return f"{text}: nothing to train"
-        where = f"{self.slots.count} at a time" + (f", each on {self.slots.gpu:g} of a GPU" if self.slots.gpu else "")
+        used = {"gpu" if cohort.gpu else "cpu" for cohort in self.cohorts}
+        where = " and ".join(
+            f"{slot.count} at a time" + (f", each on {slot.gpu:g} of a GPU" if slot.gpu else " on cores")
+            for slot in self.slots
+            if slot.device in used and not slot.required
+        )
         return (
             f"{text}; {left:,} to train in {len(self.cohorts):,} cohorts, {where}: "
             f"about {duration(self.seconds)}, {self.disk / 2**20:,.0f} MiB on disk"
@@ -105,12 +123,12 @@ def make(
     scale: str,
     networks: Mapping[str, NetworkSpec],
     ledger: Ledger,
-    cluster: Cluster,
+    nodes: Sequence[Node],
     finished: pa.Table | None = None,
     gpus_per_cohort: float | None = None,
     tracked: bool = True,
 ) -> Plan:
-    """Drop what the ledger holds, pack the rest into cohorts and order them, the costliest first.
+    """Drop what the ledger holds, pack the rest into cohorts and order them as they should start, the costliest first.
 
     `finished` is the ledger's summary where it has been read already; `tracked` says whether every network will have a
     run in MLflow. ValueError if a network cannot be built or a forced share of a GPU cannot be had.
@@ -119,34 +137,73 @@ def make(
     ids, specs = list(networks), list(networks.values())
     known = costs.kinds(specs)
     for spec in known.specs:
-        placement.check_sparsity(spec)
+        cost_model.check_sparsity(spec)
     position = pc.index_in(finished["network_id"], pa.array(ids, pa.string())).fill_null(-1).to_numpy()
     done = np.zeros(len(ids), dtype=bool)
     done[position[position >= 0]] = True
     # A grid that is done needs no place; a forced share could fail for nothing.
-    slots = placement.slots(cluster, gpus_per_cohort=None if done.all() else gpus_per_cohort)
-    needs = costs.needs(known, finished, position, device=slots.device)
-    groups = _grouped(np.flatnonzero(~done), known, specs)
+    slots = placement.slots(nodes, gpus_per_cohort=None if done.all() else gpus_per_cohort)
+    places = _places(known, slots)
+    on = {slot.device: costs.needs(known, finished, position, device=slot.device) for slot in slots}
+    needs = [on[place.device][kind] for kind, place in enumerate(places)]
     seconds = np.array([need.seconds for need in needs])[known.of]
-    own = [_mean_need([needs[kind] for kind in np.unique(known.of[group])], seconds[group]) for group in groups]
-    parts = placement.split([len(group) for group in groups], own, slots)
+    groups: dict[Slots, list[NDArray[np.int64]]] = defaultdict(list)
+    for group in _grouped(np.flatnonzero(~done), known, specs):
+        groups[places[known.of[group[0]]]].append(group)
     cohorts = []
-    for group, need, count in zip(groups, own, parts, strict=True):
-        for part in placement.cut(seconds[group], count, need, slots):
-            chosen = group[part]
-            taken = replace(need, seconds=seconds[chosen].mean().item())
-            gpu = slots.gpu
-            if gpus_per_cohort is None:  # a forced share is the user's word, whatever the estimate
-                gpu = placement.share(taken.cohort_bytes(len(part)), slots, gpu_memory=cluster.gpu_memory)
-            cohorts.append(Cohort(tuple(specs[i] for i in chosen), taken.cohort_seconds(len(part)), gpu))
-    cohorts.sort(key=lambda cohort: -cohort.seconds)
+    for slot, here in groups.items():
+        own = [_mean_need([needs[kind] for kind in np.unique(known.of[group])], seconds[group]) for group in here]
+        parts = placement.split([len(group) for group in here], own, slot)
+        for group, need, count in zip(here, own, parts, strict=True):
+            for part in placement.cut(seconds[group], count, need, slot):
+                chosen = group[part]
+                taken = replace(need, seconds=seconds[chosen].mean().item())
+                gpu = slot.gpu
+                if gpus_per_cohort is None:  # a forced share is the user's word, whatever the estimate
+                    gpu = placement.share(taken.cohort_bytes(len(part)), slot)
+                spent = taken.cohort_seconds(len(part))
+                cohorts.append(Cohort(tuple(specs[i] for i in chosen), spent, gpu, slot.required))
+    cohorts = _in_order(cohorts, {slot.kind: slot.count for slot in slots})
     row_bytes = ledger.bytes_per_network(finished)
     left = np.bincount(known.of[~done], minlength=len(needs)).tolist()
     disk = sum(count * _disk(spec, row_bytes, tracked) for count, spec in zip(left, known.specs, strict=True))
     checkpoint = {spec.cohort_key: need.checkpoint_bytes for spec, need in zip(known.specs, needs, strict=True)}
     checkpoints = (len(each.specs) * checkpoint[each.specs[0].cohort_key] for each in cohorts)
-    disk += sum(sorted(checkpoints, reverse=True)[: slots.count])  # of those that run at the same time
+    at_once = sum(slot.count for slot in slots if not slot.required)
+    disk += sum(sorted(checkpoints, reverse=True)[:at_once])
     return Plan(study, scale, networks, frozenset(compress(ids, done)), cohorts, slots, disk)
+
+
+def _places(known: costs.Kinds, slots: Sequence[Slots]) -> list[Slots]:
+    """Where the networks of each kind train. Those of a group do so on one device, as its costliest kind should."""
+    if len(slots) == 1:
+        return [slots[0]] * len(known.specs)
+    counted = {
+        device: [cost_model.need(spec, device=device) for spec in known.specs]
+        for device in dict.fromkeys(slot.device for slot in slots)
+    }
+    costliest: dict[int, int] = {}
+    first = next(iter(counted.values()))
+    for kind in sorted(range(len(known.specs)), key=lambda kind: first[kind].seconds):
+        costliest[known.group[kind]] = kind
+    of_group = {
+        group: placement.place({device: needs[kind] for device, needs in counted.items()}, slots)
+        for group, kind in costliest.items()
+    }
+    return [of_group[group] for group in known.group.tolist()]
+
+
+def _in_order(cohorts: Sequence[Cohort], slot_counts: Mapping[Kind, int]) -> list[Cohort]:
+    """The costliest of each kind of slots first, and kinds as their cohorts should start.
+
+    Tune asks Ray for the first few hundred trials alone: with those of one kind in front the others would wait. It
+    keeps a worker, and its place, as long as there are trials for the same resources: so those that can run on few
+    nodes stand before others that start with them, and then those that need a core beside a GPU.
+    """
+    found = sorted(cohorts, key=lambda cohort: -cohort.seconds)
+    begin = placement.starts([cohort.work for cohort in found], slot_counts)
+    order = sorted(range(len(found)), key=lambda place: (begin[place], not found[place].required, not found[place].gpu))
+    return [found[place] for place in order]
 
 
 def _grouped(networks: NDArray[np.int64], known: costs.Kinds, specs: Sequence[NetworkSpec]) -> list[NDArray[np.int64]]:
@@ -167,7 +224,7 @@ def _grouped(networks: NDArray[np.int64], known: costs.Kinds, specs: Sequence[Ne
     return [part for part in np.split(networks[order], ends) if len(part)]
 
 
-def _mean_need(needs: Sequence[placement.Need], seconds: NDArray[np.float64]) -> placement.Need:
+def _mean_need(needs: Sequence[Need], seconds: NDArray[np.float64]) -> Need:
     """What a network of a group takes on average, which are of these kinds and take these seconds each; what they share
     is that of the kind that shares most."""
     most = max(needs, key=lambda need: need.shared_seconds)
@@ -176,7 +233,7 @@ def _mean_need(needs: Sequence[placement.Need], seconds: NDArray[np.float64]) ->
 
 def _disk(spec: NetworkSpec, row_bytes: float | None, tracked: bool) -> float:
     """Bytes of a network's row, in the ledger and in MLflow, and of its run."""
-    epochs, points = spec.total_epochs, placement.pruning_points(spec, MOST_POINTS)
+    epochs, points = spec.total_epochs, cost_model.pruning_points(spec, MOST_POINTS)
     row = row_bytes if row_bytes is not None else ROW_BYTES + EPOCH_BYTES * epochs
     return 2 * row + (TRACKED_BYTES * (4 * epochs + 2 * points) if tracked else 0)
 

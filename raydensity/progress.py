@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ray import tune
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from raydensity.placement import makespan
+from raydensity.placement import Kind, makespan
 from raydensity.plan import Cohort, duration
 
 HOPELESS = 5  # workers
@@ -32,7 +32,7 @@ class Watch(tune.Callback, tune.Stopper):
     workers have died before any has worked: the rest would die, too.
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], *, slots: int, console: Console) -> None:
+    def __init__(self, cohorts: Sequence[Cohort], *, slots: Mapping[Kind, int], console: Console) -> None:
         self.cohorts, self.slots, self.console = cohorts, slots, console
         self.networks = sum(len(cohort.specs) for cohort in cohorts)
         self.done = [0] * len(cohorts)
@@ -102,12 +102,13 @@ class Watch(tune.Callback, tune.Stopper):
         for cohort, share, spent in zip(self.cohorts, self.share, self.spent, strict=True):
             if share == 1:
                 continue
+            kind, seconds = cohort.work
             if own := parts.get(_kind(cohort)):
-                left.append(max(0.0, cohort.seconds * sum(own) / len(own) - spent))
+                left.append((kind, max(0.0, seconds * sum(own) / len(own) - spent)))
                 continue
             known, own = False, speeds.get(_kind(cohort), [1.0])
-            left.append((1 - share) * (spent / share if share > KNOWN else cohort.seconds * sum(own) / len(own)))
-        return makespan(sorted(left, reverse=True), self.slots), known
+            left.append((kind, (1 - share) * (spent / share if share > KNOWN else seconds * sum(own) / len(own))))
+        return makespan(sorted(left, key=lambda work: -work[1]), self.slots), known
 
     def line(self, elapsed: float) -> str:
         """Such as: 12 of 54 networks · 3,200 an hour · about 40 s left."""

@@ -110,7 +110,7 @@ def _tune(
     # Tune's own state is of no use (the ledger decides what is left to do): it goes with the sweep.
     with (
         tempfile.TemporaryDirectory(prefix="raydensity-", ignore_cleanup_errors=True) as storage,
-        Watch(plan.cohorts, slots=plan.slots.count, console=console) as watch,
+        Watch(plan.cohorts, slots=plan.slot_counts, console=console) as watch,
     ):
         tuner = tune.Tuner(
             trainable,

@@ -28,8 +28,8 @@ def test_a_cluster_without_cores_is_waited_for_and_then_refused_in_one_line(head
     ):
         pass
     head_without_cores.add_node(num_cpus=3, object_store_memory=100 * 2**20)
-    with cluster.connection(head_without_cores.address, resources=here) as resources:
-        assert resources.cpus == 3
+    with cluster.connection(head_without_cores.address, resources=here) as nodes:
+        assert [node.cpus for node in nodes] == [3]
     with (
         pytest.raises(ValueError, match=r"--address: .* has no GPU, and none came in 2 s$"),
         cluster.connection(head_without_cores.address, resources=here, gpu=True),

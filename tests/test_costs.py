@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from networks import network
 
-from raydensity import costs, grid, placement
+from raydensity import cost_model, costs, grid
 from sweeps import density, sparsest
 
 STUDIES = [density.STUDY, sparsest.STUDY]
@@ -38,6 +38,6 @@ def test_networks_of_a_kind_need_the_same(specs):
     known = costs.kinds(specs)
     assert len(known.specs) < len(specs) / 2
     for spec, kind in zip(specs, known.of, strict=True):
-        assert placement.need(spec, device="cpu") == placement.need(known.specs[kind], device="cpu")
+        assert cost_model.need(spec, device="cpu") == cost_model.need(known.specs[kind], device="cpu")
     groups = {spec.cohort_key: known.group[kind] for spec, kind in zip(specs, known.of, strict=True)}
     assert sorted(groups.values()) == list(range(len(groups)))

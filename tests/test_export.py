@@ -15,11 +15,11 @@ from test_refinement import network
 from torch import nn
 
 from raydensity import data
+from raydensity.cost_model import need
 from raydensity.experiment import run_cohort
 from raydensity.export import export, small_module
 from raydensity.models.mlp import DenseNetwork, embedded
 from raydensity.networks import trained
-from raydensity.placement import need
 from raydensity.spec import Compression
 
 

@@ -29,7 +29,7 @@ from analysis.runs import pull
 from raydensity import command, mlflow_store, plan
 from raydensity.command import Options, Request
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster
+from raydensity.placement import Node
 from sweeps.sparsest import ALL_WIDTHS, RANDOM, STUDY, pruning
 
 again = pruning("random", "random", widths=ALL_WIDTHS, nonzeros=RANDOM) | {"repeat": 1}
@@ -47,7 +47,7 @@ def expand():
 
 
 def planned(request):
-    return plan.make("sparsest", scale="paper", networks=request.networks, ledger=ledger, cluster=Cluster(cpus=2))
+    return plan.make("sparsest", scale="paper", networks=request.networks, ledger=ledger, nodes=[Node(cpus=2)])
 
 
 def end(**found):

@@ -186,7 +186,7 @@ quickly.starts = []
 
 
 def test_networks_that_see_no_images_are_refused_before_they_train():
-    from raydensity.placement import need
+    from raydensity.cost_model import need
     from raydensity.spec import Teacher
 
     spec = network("mlp").model_copy(update={"measures": ("interpretability",), "dataset": Teacher(inputs=10)})

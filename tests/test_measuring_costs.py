@@ -7,9 +7,10 @@ import torch
 from networks import ARCHITECTURES, network
 from random_networks import images
 
-from raydensity import data, measuring_costs, models, placement
+from raydensity import cost_model, data, measuring_costs, models
 from raydensity.measures.covariance import covariances
 from raydensity.measures.prunability import prunability
+from raydensity.models.flops import count as counted
 from raydensity.narrowing import refactor
 from raydensity.spec import MLP, ImageFolder, InceptionV3, Spiral
 
@@ -37,7 +38,7 @@ def test_as_many_images_as_planned_pass_each_step(name):
     planned = measuring_costs.flops(measured(spec, "prunability")) * 50 / tested
     # Where all units are ablated one image passes, which is not planned.
     assert planned == pytest.approx(sum(seen[name] * flops[name] for name in steps), rel=0.01)
-    assert sum(flops.values()) == placement._count("digits", spec.architecture).flops
+    assert sum(flops.values()) == counted("digits", spec.architecture).flops
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
@@ -125,7 +126,7 @@ def test_a_layer_without_units_is_what_is_wrong_and_not_the_measures():
 def test_measures_count_in_what_a_network_needs():
     for like in (network("conv2"), network("mlp"), network("mlp").model_copy(update={"dataset": Spiral(samples=1000)})):
         bare, some, all_of_it = (
-            placement.need(measured(like, *names), device="cpu")
+            cost_model.need(measured(like, *names), device="cpu")
             for names in ((), ("prunability",), ("prunability", "prunability_by_position", "redundancy"))
         )
         assert bare.seconds < some.seconds < all_of_it.seconds

@@ -5,7 +5,7 @@ import torch
 from networks import network
 from random_networks import images, small
 
-from raydensity import measuring_costs, placement
+from raydensity import cost_model, measuring_costs
 from raydensity.experiment import run_cohort
 from raydensity.narrowing import difference, excise, outcomes, prunable, redundant, refactor
 from raydensity.spec import MLP, ImageFolder, InceptionV3, NoPruning, Spiral
@@ -68,8 +68,8 @@ def test_where_there_are_no_test_images_both_are_validation_images():
 
 def test_what_it_takes_is_planned_and_what_cannot_be_is_refused():
     spec = narrowed("mlp")
-    bare = placement.need(spec.model_copy(update={"measures": ()}), device="cpu")
-    planned = placement.need(spec, device="cpu")
+    bare = cost_model.need(spec.model_copy(update={"measures": ()}), device="cpu")
+    planned = cost_model.need(spec, device="cpu")
     assert planned.seconds > bare.seconds
     assert planned.shared_bytes > bare.shared_bytes
     measuring_costs.check(spec)

@@ -15,7 +15,7 @@ from raydensity.ledger import Ledger
 from raydensity.measures.loss_of_compression import TOLERANCE
 from raydensity.models import outline
 from raydensity.models.counts import parameter_count
-from raydensity.placement import Cluster
+from raydensity.placement import Node
 from raydensity.record import RECORD_VERSION, SCHEMA
 from raydensity.spec import NetworkSpec
 from raydensity.spec.sparsity import LTH, SNIP, Random, RigL, Units
@@ -184,7 +184,7 @@ def test_scratch_and_chosen_follow_the_results(tmp_path) -> None:
     second = run_all(ledger, spaces)
     assert set(first) < set(second)
     planned = plan.make(
-        "odf2nna", scale="quick", networks=second, ledger=Ledger(tmp_path / "new", "odf2nna"), cluster=Cluster(cpus=2)
+        "odf2nna", scale="quick", networks=second, ledger=Ledger(tmp_path / "new", "odf2nna"), nodes=[Node(cpus=2)]
     )
     assert sum(len(cohort.specs) for cohort in planned.cohorts) == len(second)
     assert {spec.original.id for spec in second.values() if spec.compression} <= set(first)

@@ -7,7 +7,7 @@ import torch
 from networks import network
 from torch import Tensor
 
-from raydensity import data, experiment, placement
+from raydensity import cost_model, data, experiment
 from raydensity.data.dataset import Dataset, Description
 from raydensity.data.preprocessing import resized
 from raydensity.spec import Teacher
@@ -119,7 +119,7 @@ def test_an_image_is_the_same_whichever_stand_beside_it(preprocessing: str, coun
 def test_images_too_small_to_crop_are_refused_before_training() -> None:
     spec = network().model_copy(update={"preprocessing": "crop_28"})
     calls = [
-        lambda: placement.need(spec, device="cpu"),
+        lambda: cost_model.need(spec, device="cpu"),
         lambda: experiment.run_cohort([spec]),
         lambda: data.check_preprocessing(data.describe("digits"), "crop_28"),
     ]

@@ -17,7 +17,7 @@ def watch():
     """Two cohorts, of one and of three networks, the second planned to take three times as long."""
     specs = [networks.network(MLP(width=0.1), init_seed=seed) for seed in range(4)]
     cohorts = [Cohort((specs[0],), 100.0), Cohort(tuple(specs[1:]), 300.0)]
-    return Watch(cohorts, slots=2, console=Console(file=StringIO()))
+    return Watch(cohorts, slots={("cpu", ()): 2}, console=Console(file=StringIO()))
 
 
 def report(watch, cohort, *, done=0, share=0.0, seconds=0.0, **result):
@@ -52,7 +52,7 @@ def test_the_line_says_what_is_done_how_fast_and_how_long(watch):
 
 def test_kinds_that_stop_early_say_nothing_of_others():
     mlp, conv = (Cohort((networks.network(name),), 100.0) for name in ("mlp", "conv2"))
-    watch = Watch([mlp, conv], slots=1, console=Console(file=StringIO()))
+    watch = Watch([mlp, conv], slots={("cpu", ()): 1}, console=Console(file=StringIO()))
     report(watch, 0, done=1, share=1.0, seconds=1.0)
     assert watch.seconds_left() == (100.0, False)
 

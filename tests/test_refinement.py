@@ -16,7 +16,7 @@ from raydensity.experiment import run_cohort
 from raydensity.ledger import Ledger
 from raydensity.models.mlp import extracted, hidden_for
 from raydensity.networks import trained
-from raydensity.placement import Cluster
+from raydensity.placement import Node
 from raydensity.record import completed
 from raydensity.rooms import room_of
 from raydensity.spec import (
@@ -209,7 +209,7 @@ def test_an_emptied_network_is_counted_and_tracked(tmp_path) -> None:
     opened(uri, record, study="odf2nna").track(ledger.write(record), record)
     assert {run.data.tags["raydensity.status"] for run in runs(uri, "network")} == {"finished", "emptied"}
     by_id = {spec.id: spec for spec in specs}
-    whole = plan.make("odf2nna", scale="quick", networks=by_id, ledger=ledger, cluster=Cluster(cpus=2))
+    whole = plan.make("odf2nna", scale="quick", networks=by_id, ledger=ledger, nodes=[Node(cpus=2)])
     table = summary_table(whole, ledger.summary())
     counts = {column.header: list(column.cells) for column in table.columns}
     assert [counts[name] for name in ("n", "diverged", "emptied")] == [["2"], ["0"], ["1"]]

@@ -10,11 +10,11 @@ from torch import nn
 
 from raydensity import data
 from raydensity.cohort import Cohort
+from raydensity.cost_model import need
 from raydensity.data import table
 from raydensity.evaluation import evaluate
 from raydensity.experiment import run_cohort
 from raydensity.losses import example_losses, is_right, mean_loss
-from raydensity.placement import need
 from raydensity.spec import MLP, SGD, Adam, BestAccuracy, LastEpoch, NetworkSpec, NoPruning, Training
 
 DIABETES = table.examine("scikit-learn/diabetes", target="target", task="regression", root=Path())

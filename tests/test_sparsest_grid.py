@@ -11,7 +11,7 @@ from raydensity import published_weights
 from raydensity.command import requests
 from raydensity.grid import configure, expand, size
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster
+from raydensity.placement import Node
 from raydensity.plan import make
 from sweeps import sparsest
 from sweeps.sparsest import STUDY
@@ -140,7 +140,7 @@ def test_a_factor_of_one_method_has_an_effect():
 def test_a_structure_that_is_too_large_is_refused_before_anything_trains(tmp_path):
     wide = expand(STUDY, configure(STUDY, scale="quick", settings={"structure": ["5x2x2"], "part": ["unstructured"]}))
     with pytest.raises(ValueError, match="5x2x2 does not fit"):
-        make("sparsest", scale="quick", networks=wide, ledger=Ledger(tmp_path, "sparsest"), cluster=Cluster(cpus=2))
+        make("sparsest", scale="quick", networks=wide, ledger=Ledger(tmp_path, "sparsest"), nodes=[Node(cpus=2)])
 
 
 def test_found_is_the_smallest_structure_that_reached_the_target(tmp_path):

@@ -1,6 +1,7 @@
 """Sweeps on a real Ray, with one logical GPU: placement, failures, and nothing lost or done twice."""
 
 import os
+import resource
 import signal
 import time
 from collections import Counter, defaultdict
@@ -16,14 +17,14 @@ import torch
 from mlflow import MlflowClient
 from rich.console import Console
 
-from raydensity import cluster, data, plan, record, sweep, tracking
+from raydensity import cluster, cost_model, data, plan, record, sweep, tracking
 from raydensity.experiment import cohort_id, run_cohort
 from raydensity.ledger import Ledger
-from raydensity.placement import Cluster, Slots
+from raydensity.placement import Node, Slots
 from raydensity.provenance import DIGEST, Code
-from raydensity.spec import MLP, content_hash
+from raydensity.spec import MLP, LastEpoch, MagnitudePruning, content_hash
 
-RESOURCES = Cluster(cpus=4, gpus=1)
+RESOURCES = Node(cpus=4, gpus=1)
 
 
 pytestmark = pytest.mark.timeout(600)  # every worker imports torch and MLflow, which a busy machine does slowly
@@ -52,7 +53,7 @@ class Sweep:
             scale="quick",
             networks={spec.id: spec for spec in specs},
             ledger=self.ledger,
-            cluster=RESOURCES,
+            nodes=[RESOURCES],
             **options,
         )
 
@@ -61,7 +62,7 @@ class Sweep:
         gpus = gpus or [0] * len(cohorts)
         found = {spec.id: spec for cohort in cohorts for spec in cohort}
         parts = [plan.Cohort(tuple(cohort), 1.0, gpu) for cohort, gpu in zip(cohorts, gpus, strict=True)]
-        return plan.Plan("density", "quick", found, frozenset(), parts, Slots(2, 0, 2**30), 0)
+        return plan.Plan("density", "quick", found, frozenset(), parts, [Slots(2, 0, 2**30), Slots(4, 0.25, 2**30)], 0)
 
     def tracker(self, planned):
         return tracking.open_sweep(
@@ -246,6 +247,28 @@ def test_a_cohort_too_large_for_memory_goes_on_in_halves(troubled):
     sizes = [table.num_rows for _, table in mine.ledger.cohorts() if table["width"][0].as_py() == 0.4]
     assert sorted(sizes) == [2, 2, 3, 3]
     assert sorted(t.num_rows for _, t in mine.ledger.cohorts() if t["width"][0].as_py() == 0.5) == [1, 1, 1]
+
+
+def test_a_worker_without_memory_for_the_whole_cohort_trains_it_in_halves(tmp_path):
+    """For real: while it trains, its process may take no more than three of the four networks need."""
+    mine = Sweep(tmp_path)
+    like = networks.network(MLP(width=10), epochs=1, batch_size=256, stopping=LastEpoch())
+    quick = {"pruning": MagnitudePruning(step=0.25), "measures": ()}
+    specs = [like.model_copy(update={**quick, "init_seed": seed}) for seed in range(4)]
+    room = int(cost_model.need(like, device="cpu").cohort_bytes(3))
+
+    def run(specs, **options):
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData")]
+        resource.setrlimit(resource.RLIMIT_DATA, (1024 * int(line.split()[1]) + room, hard))
+        try:
+            return run_cohort(specs, **options)
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+    assert mine.run(mine.plan_of(specs), runner=run).missing == 0
+    assert mine.finished() == mine.shown() == once(specs)
+    assert [table.num_rows for _, table in mine.ledger.cohorts()] == [2, 2]
 
 
 def test_a_cohort_whose_workers_are_killed_goes_on_in_smaller_parts(troubled):
