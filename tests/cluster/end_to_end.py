@@ -46,7 +46,8 @@ def lab_config(lab: Lab, data: Path) -> dict[str, Any]:
     made, installed, *rest = config["setup_commands"]
     assert "-m venv ~/venv" in made
     assert "-e ~/checkout" in installed
-    shared = [f"ln -sfn {sys.prefix} ~/venv", "echo 'export PYTHONPATH=$HOME/checkout' >> ~/.bashrc"]
+    own = "export PYTHONPATH=$HOME/checkout RAY_DASHBOARD_STARTUP_TIMEOUT_S=300"  # three starts share a machine here
+    shared = [f"ln -sfn {sys.prefix} ~/venv", f"echo '{own}' >> ~/.bashrc"]
     config["setup_commands"] = shared + rest
     store = "--object-store-memory=200000000"
     for kind, options in {"head": store, "worker": f"{store} --num-cpus=1"}.items():
@@ -70,7 +71,7 @@ class OwnMachines:
         done = self.lab.run(
             ["ray", *arguments], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self.options | options
         )
-        assert not done.returncode, done.stdout
+        assert not done.returncode, done.stdout[-5000:]
         return done.stdout
 
     def up(self) -> None:

@@ -59,7 +59,8 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 { cat /etc/passwd; echo "$USER:*:$USER_ID:$USER_ID::/home/$USER:/bin/bash"; } > /run/passwd
 mount --bind /run/passwd /etc/passwd
 mkdir -p /home/$USER
-chown $USER_ID:$USER_ID /home/$USER
+cp /etc/skel/.bashrc /home/$USER/
+chown -R $USER_ID:$USER_ID /home/$USER
 cp /run/disk/authorized_keys /run/authorized_keys
 ssh-keygen -q -t ed25519 -N '' -f /run/host_key
 exec /usr/sbin/sshd -D -e -f /dev/null -h /run/host_key -o ListenAddress=$ADDRESS -o PidFile=none -o UsePAM=no \
