@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from raydensity import mlflow_store as store
 from raydensity.cohort_picture import draw, network_label
-from raydensity.errors import one_line
+from raydensity.errors import one_line, redacted
 from raydensity.ledger import KINDS, SECONDS, Ledger
 from raydensity.measures.summary import unit_numbers
 from raydensity.mlflow_store import COHORT, KIND, NETWORK
@@ -258,12 +257,6 @@ def open_sweep(
     return Tracker(uri, experiment_id, run_id, study, networks)
 
 
-def shown(uri: str) -> str:
-    """The URI without user and password, fit for a screen or a log."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
-
-
 def cohort_title(row: dict[str, Any], networks: int) -> str:
     """Such as mlp ×0.5 · sgd · mnist · 20 networks, or mlp ×16 · snip · sgd · spiral · 414 networks."""
     parts = [f"{row['architecture']} ×{row['width']:g}", row["sparsity"], row["optimizer"], row["dataset"]]
@@ -289,8 +282,7 @@ def _reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = one_line(error).replace(uri, shown(uri))
-        raise ValueError(f"--tracking-uri: {shown(uri)} cannot be used ({reason})") from None
+        raise ValueError(f"--tracking-uri: {redacted(uri)} cannot be used ({one_line(error)})") from None
 
 
 def _digest(path: Path, ids: Sequence[str]) -> str:
