@@ -33,17 +33,19 @@ def main(
 
     A ledger without a tracking database: python sweeps/run_all.py --sync, with the options of the sweep, makes it anew.
     """
-    from raydensity.mlflow_store import default_uri
+    from raydensity.errors import redacted
+    from raydensity.mlflow_store import chosen_uri
 
-    folder, uri = out or Path("results", "report", study), tracking_uri or default_uri()
+    folder = out or Path("results", "report", study)
     try:
+        uri = chosen_uri(tracking_uri)
         if network is None:
             own = tolerance or []
             paths = [analyse(study, out=folder, tracking_uri=uri, scale=scale, sweep=sweep, tolerances=own)]
         else:
             paths = draw_network(study, network, out=folder, tracking_uri=uri, scale=scale, sweep=sweep)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {redacted(str(error))}", err=True)
         raise typer.Exit(2) from None
     for path in paths:
         typer.echo(path)

@@ -82,7 +82,10 @@ def draw(make: Callable[[], Figure], *, folder: Path, name: str) -> Path:
     """Draw a figure in the common style and write `name`.png and `name`.svg; returns the path of the PNG.
 
     The same numbers give the same bytes. What `make` raises passes through: `CannotDraw` where runs are missing.
+    ValueError for a name that would lead out of the folder: some have words of the runs in them.
     """
+    if not name or Path(name).name != name:
+        raise ValueError(f"{name!r} is no name of a figure's file")
     with matplotlib.rc_context(STYLE):
         figure = make()
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})

@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from raydensity import mlflow_store as store
+from raydensity.errors import one_line, redacted
 from raydensity.record import SCHEMA
 
 
@@ -65,7 +66,7 @@ def pull(
         experiment = client.get_experiment_by_name(study)
         if experiment is None:
             raise ValueError(
-                f"no runs of study {study!r} at {tracking_uri}: run sweeps/run_all.py --study {study} first"
+                f"no runs of study {study!r} at {redacted(tracking_uri)}: run sweeps/run_all.py --study {study} first"
             )
         chosen = _choose_sweep(client, experiment.experiment_id, study, scale, sweep)
         cells = _read(chosen, store.CELLS, tracking_uri, ["network_id"])
@@ -76,8 +77,8 @@ def pull(
         # The newest first: of a network that several hold, the first row stays.
         holding = [run for run in reversed(cohorts) if _may_hold(run, planned)]
         records = [_read(run, store.RECORD, tracking_uri, names) for run in holding]
-    except (MlflowException, SQLAlchemyError) as error:
-        raise ValueError(f"tracker {tracking_uri} cannot be used: {str(error).splitlines()[0]}") from error
+    except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last where a database has no driver here
+        raise ValueError(f"tracker {redacted(tracking_uri)} cannot be used: {one_line(error)}") from None
     tags = chosen.data.tags
     if not records:
         raise ValueError(f"sweep {tags['raydensity.sweep_id']} of {study} has no finished networks yet")
@@ -121,11 +122,13 @@ def check_reachable(tracking_uri: str) -> None:
         if not path.is_file():
             raise ValueError(f"no tracking database at {path}: give --tracking-uri or set MLFLOW_TRACKING_URI")
     elif parsed.scheme in ("http", "https"):
-        port = parsed.port or (443 if parsed.scheme == "https" else 80)
         try:
+            port = parsed.port or (443 if parsed.scheme == "https" else 80)
             socket.create_connection((parsed.hostname or "", port), timeout=10).close()
         except OSError as error:
-            raise ValueError(f"tracker {tracking_uri} cannot be reached: {error}") from error
+            raise ValueError(f"tracker {redacted(tracking_uri)} cannot be reached: {error}") from None
+        except ValueError:  # which has a part of what should be a port in its words
+            raise ValueError(f"tracker {redacted(tracking_uri)} cannot be reached: that is no URI") from None
 
 
 def _choose_sweep(client: MlflowClient, experiment_id: str, study: str, scale: str | None, sweep: str | None) -> Run:

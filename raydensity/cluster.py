@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import sys
 import threading
@@ -31,6 +32,7 @@ for _name, _value in {
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # noqa: E402
 from ray.autoscaler.sdk import request_resources  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -95,6 +97,7 @@ def connection(address: str | None, *, resources: Node, wait: bool = True, gpu: 
             # As on macOS: Ray's servers then listen on the loopback address alone. There is no public setting for it.
             assert hasattr(ray_constants, "ENABLE_RAY_CLUSTER"), "this version of Ray would listen everywhere"
             ray_constants.ENABLE_RAY_CLUSTER = False
+            _make_token()
             ray.init(
                 address="local",  # never a cluster that happens to run here
                 num_cpus=resources.cpus,
@@ -115,6 +118,15 @@ def connection(address: str | None, *, resources: Node, wait: bool = True, gpu: 
             yield _nodes(resources) if address else [resources]
     finally:
         ray.shutdown()
+
+
+def _make_token() -> None:
+    """Have a Ray that this process starts obey it and its workers alone: all users of a machine reach its ports.
+
+    Ray itself would write a token into a file that others may read, and which later clusters here would insist on.
+    """
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    AuthenticationTokenLoader.instance().reset_cache()  # what it has read may be of that file
 
 
 @contextlib.contextmanager

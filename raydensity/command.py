@@ -32,6 +32,7 @@ from raydensity import (
     tracking,
 )
 from raydensity.cost_model import need
+from raydensity.errors import redacted
 from raydensity.ledger import Ledger
 from raydensity.placement import Node
 from raydensity.plan import Plan
@@ -162,12 +163,12 @@ def settings(given: Iterable[str], names: Sequence[str]) -> Settings:
 
 def tracking_uri(given: str | None) -> str:
     """An absolute URI, for workers have folders of their own: as given, else MLFLOW_TRACKING_URI, else a file here."""
-    uri = given or mlflow_store.default_uri()
+    uri = mlflow_store.chosen_uri(given)
     file = mlflow_store.database(uri)
     if file is not None:
         return mlflow_store.database_uri(file)
     if not uri.startswith(("http://", "https://")):
-        raise ValueError(f"--tracking-uri: {uri!r} is neither sqlite:///FILE nor http(s)://HOST:PORT")
+        raise ValueError(f"--tracking-uri: {redacted(uri)!r} is neither sqlite:///FILE nor http(s)://HOST:PORT")
     return uri
 
 
@@ -362,10 +363,10 @@ def _report(request: Request, options: Options, console: Console) -> bool:
     try:
         report = analyse(request.study.name, out=folder, tracking_uri=options.tracking_uri, sweep=request.sweep_id)
     except ValueError as error:  # the networks are trained and safe: a report alone is missing
-        print(f"error: no report: {error}", file=sys.stderr)
+        print(f"error: no report: {redacted(str(error))}", file=sys.stderr)
         return False
     except Exception:  # a fault of a report must not cost the studies that wait behind it
-        traceback.print_exc()
+        print(redacted(traceback.format_exc()), file=sys.stderr)
         print(f"error: no report of {request.study.name}: see above; its networks are safe", file=sys.stderr)
         return False
     console.print(f"report: {report}", markup=False, soft_wrap=True)
@@ -374,5 +375,5 @@ def _report(request: Request, options: Options, console: Console) -> bool:
         server = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow server --backend-store-uri {uri}"
         console.print(f"MLflow: {server}  (then open http://127.0.0.1:5000)", markup=False, soft_wrap=True)
     else:
-        console.print(f"MLflow: {tracking.shown(options.tracking_uri)}", markup=False, soft_wrap=True)
+        console.print(f"MLflow: {redacted(options.tracking_uri)}", markup=False, soft_wrap=True)
     return True

@@ -11,12 +11,13 @@ import importlib
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import Message
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.models import ModelSignature
@@ -42,7 +43,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, row: dict[s
     It takes inputs [batch, ...] as its encoding (`raydensity.encoding`) makes them of rows or images: that stands in a
     file beside it, and in its metadata. Records of before there were encodings have none.
     """
-    network = onnx.load_from_string(row["exported_onnx"])
+    network = _network(row["exported_onnx"])
     told = {key: str(row[key]) for key in TOLD if row.get(key) is not None}
     name = f"{row['dataset']} {row['compression']} {row['parameters_after']}".translate(NOT_IN_NAMES)
     model = client.create_logged_model(
@@ -70,6 +71,25 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, row: dict[s
     scores = [Metric(key, row[key], now, 0, model_id=model.model_id) for key in SCORES if row[key] is not None]
     client.log_batch(run_id, scores)
     return model.model_id
+
+
+def _network(content: bytes) -> onnx.ModelProto:
+    """The ONNX model of a record. ValueError where a part of it is said to be in another file: that may be any file of
+    this machine, and whoever can write to a shared ledger would choose it."""
+    network = onnx.load_from_string(content)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(network)):
+        raise ValueError("an exported network refers to files outside its record")
+    return network
+
+
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """The tensors in a message of protobuf, however deep."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in value if isinstance(value, Sequence) else [value]:
+                yield from _tensors(part)
 
 
 def _schema(values: Sequence[onnx.ValueInfoProto]) -> Schema:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse, urlsplit
 from urllib.request import url2pathname
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from sqlalchemy import URL, make_url
+
+from raydensity.errors import redacted
 
 PAGE = 1000  # runs a request: a server takes about 2 ms for each, and has 20 s
 IDS = 200  # network ids a tag: a tag holds 5000 characters
@@ -23,6 +25,33 @@ RECORD, CELLS = "record.parquet", "cells.parquet"
 def default_uri() -> str:
     """`MLFLOW_TRACKING_URI`, else the SQLite file in the working folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(Path("mlflow.db"))
+
+
+def chosen_uri(given: str | None) -> str:
+    """The URI that a command line has `given`, else `default_uri()`.
+
+    User and password of a server go where MLflow looks for them as well, so that they are in nothing to which the URI
+    goes. ValueError, in one line, where they were given: others see command lines.
+    """
+    uri = given or default_uri()
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - it is parsed when it is asked for
+    except ValueError:
+        raise ValueError(f"--tracking-uri: {redacted(uri)} is no URI; a password has %2F for /, %40 for @") from None
+    if not parts.password:
+        return uri
+    if given:
+        raise ValueError(
+            "--tracking-uri: a password does not belong on a command line, which others see; MLFLOW_TRACKING_USERNAME "
+            "and MLFLOW_TRACKING_PASSWORD may have it, or MLFLOW_TRACKING_URI"
+        )
+    if parts.scheme in ("http", "https"):
+        uri = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+    return uri
 
 
 def database(uri: str) -> Path | None:

@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyarrow import ArrowException
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
-from raydensity.errors import one_line
+from raydensity.errors import one_line, redacted
 
 LOCK = "driver.lock"
 RENEWED = 15.0  # seconds between two signs of life of a driver
@@ -147,17 +147,19 @@ class SharedFolder:
         try:
             yield
         except (OSError, ArrowException) as error:
-            raise Unreachable(f"--ledger: {self.uri} cannot be used ({one_line(error)})") from None
+            raise Unreachable(f"--ledger: {redacted(self.uri)} cannot be used ({one_line(error)})") from None
 
 
 def check(uri: str) -> None:
     """ValueError, in one line, for what is no URI or has credentials in it, and where nothing can be written."""
     parts = urlsplit(uri)
+    if redacted(uri) != uri:
+        raise ValueError(
+            "--ledger: credentials do not belong into a URI, nor an @; the store's own tools say where they do"
+        )
     if len(parts.scheme) < 2 or not (parts.netloc or parts.path):
         raise ValueError(f"--ledger: {uri!r} is no URI such as s3://BUCKET/FOLDER; --out takes folders of this machine")
-    if "@" in parts.netloc or any(word in parts.query.lower() for word in ("key", "secret", "token", "password")):
-        raise ValueError("--ledger: credentials do not belong into a URI; the store's own tools say where they do")
-    if ".." in parts.path.split("/"):
+    if ".." in unquote(parts.path).split("/"):
         raise ValueError(f"--ledger: {uri!r} must not climb out of its folder with ..")
     SharedFolder(uri).probe()
 
@@ -172,7 +174,7 @@ def place(path: Path, content: bytes) -> None:
     """Write a file of this machine: whole or not at all."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

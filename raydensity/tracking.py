@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from raydensity import mlflow_store as store
 from raydensity.cohort_picture import draw, network_label
-from raydensity.errors import one_line
+from raydensity.errors import one_line, redacted
 from raydensity.ledger import KINDS, SECONDS, Ledger
 from raydensity.measures.summary import unit_numbers
 from raydensity.mlflow_store import COHORT, KIND, NETWORK
@@ -257,21 +256,17 @@ def open_sweep(
 
 def _experiment(client: MlflowClient, uri: str, study: str) -> str:
     """The id of the study's experiment, which another sweep may make at the same moment."""
-    try:
-        return client.create_experiment(study, _artifacts(uri, study))
-    except MlflowException as error:
-        found = client.get_experiment_by_name(study)
-        if found is None:
-            raise error
+    found = client.get_experiment_by_name(study)
+    if found is None:
+        try:
+            return client.create_experiment(study, _artifacts(uri, study))
+        except MlflowException:
+            found = client.get_experiment_by_name(study)
+            if found is None:
+                raise
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return found.experiment_id
-
-
-def shown(uri: str) -> str:
-    """The URI without user and password, fit for a screen or a log."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
 def cohort_title(row: dict[str, Any], networks: int) -> str:
@@ -299,8 +294,7 @@ def _reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = one_line(error).replace(uri, shown(uri))
-        raise ValueError(f"--tracking-uri: {shown(uri)} cannot be used ({reason})") from None
+        raise ValueError(f"--tracking-uri: {redacted(uri)} cannot be used ({one_line(error)})") from None
 
 
 def _digest(path: Path, ids: Sequence[str]) -> str:

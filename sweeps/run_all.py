@@ -93,6 +93,7 @@ def main(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a sweep of more than a day.")] = False,
 ) -> None:
     from raydensity import command, data  # Ray, torch and MLflow: --help need not wait for them
+    from raydensity.errors import redacted
 
     logging.addLevelName(logging.WARNING, "warning")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -125,7 +126,7 @@ def main(
             while complete and (asked := command.grown(asked)):
                 complete = command.run(asked, options, console)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(str(error))}", file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # at exit Ray's processes are ended, which must be left to end

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -16,8 +17,6 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"
 @contextlib.contextmanager
 def running(port: int) -> Iterator[None]:
     """moto's server with the bucket `sweeps`; its content goes with it."""
-    import boto3
-
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -30,12 +29,18 @@ def running(port: int) -> Iterator[None]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.environ.update(CREDENTIALS)
-        client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
-        client.create_bucket(Bucket="sweeps")
+        client(port).create_bucket(Bucket="sweeps")
         yield
     finally:
         server.kill()
         server.wait()
+
+
+def client(port: int) -> Any:
+    """Of Amazon's own library, which writes what names it is told."""
+    import boto3
+
+    return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
 
 
 def uri(port: int, folder: str) -> str:

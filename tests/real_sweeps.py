@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from mlflow import MlflowClient
+from processes import command_line, family
 
 from raydensity.ledger import Ledger
 
@@ -52,26 +53,7 @@ def kill(process):
 
 def workers(driver):
     """Processes below the driver in which a cohort trains."""
-    return [process for process, name in below(driver).items() if name.startswith("ray::ImplicitFunc")]
-
-
-def below(driver):
-    """All processes below one, with their command lines."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            names[int(folder.name)] = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-    found = {}
-    for process, name in names.items():
-        above = parents[process]
-        while above in parents and above != driver:
-            above = parents[above]
-        if above == driver:
-            found[process] = name
-    return found
+    return [process for process in family(driver) if command_line(process).startswith("ray::ImplicitFunc")]
 
 
 def wait_for(condition, seconds=300):

@@ -135,6 +135,8 @@ def test_ids_that_name_no_network_or_several_are_refused(tmp_path):
     for words, count in (("abc", 2), ("xyz", 0), ("", 2)):
         with pytest.raises(ValueError, match=f"^{count} networks of sweep a+ have an id that begins with '{words}'"):
             pictures.picture(runs(shared), words, tmp_path)
+    with pytest.raises(ValueError, match="is no name of a figure's file"):  # from a store that others write to
+        pictures.picture(runs([rows[0] | {"network_id": "../../elsewhere"}]), "../", tmp_path / "report")
     with pytest.raises(ValueError, match="cannot be drawn: its record holds no weights"):
         pictures.picture(runs(rows), rows[1]["network_id"], tmp_path)
     assert not list(tmp_path.rglob("*.png"))

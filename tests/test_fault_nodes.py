@@ -4,8 +4,9 @@ import os
 import signal
 
 import pytest
+from processes import family
 from ray.cluster_utils import Cluster as RayCluster
-from real_sweeps import assert_all_tracked, assert_the_same, below, finish, records, start, wait_for
+from real_sweeps import assert_all_tracked, assert_the_same, finish, records, start, wait_for, workers
 from synthetic import new_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -34,12 +35,12 @@ class Machines:
     def workers(node):
         """Processes of a node in which a cohort trains."""
         [raylet] = node.all_processes["raylet"]
-        return [process for process, name in below(raylet.process.pid).items() if name.startswith("ray::ImplicitFunc")]
+        return workers(raylet.process.pid)
 
     def cut_power(self, node):
         """All processes of a node at once."""
-        processes = [each.process.pid for kind in node.all_processes.values() for each in kind]
-        for process in {*processes, *(child for parent in processes for child in below(parent))}:
+        first = [each.process.pid for kind in node.all_processes.values() for each in kind]
+        for process in {each for parent in first for each in family(parent)}:
             os.kill(process, signal.SIGKILL)
 
 

@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import family
 from real_sweeps import (
     GRID,
     assert_all_tracked,
     assert_the_same,
-    below,
     finish,
     kill,
     records,
@@ -68,7 +68,7 @@ def test_interrupted_by_hand_it_says_that_the_same_command_goes_on(folder, undis
     """Ctrl-C once, or again and again until it has ended: while Ray stops, and while Python does."""
     process = start(folder)
     wait_for(lambda: records(folder))
-    ray = below(process.pid)
+    ray = family(process.pid)
     process.send_signal(signal.SIGINT)
     while impatient and process.poll() is None:
         process.send_signal(signal.SIGINT)

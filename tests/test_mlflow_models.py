@@ -6,6 +6,8 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import onnx
+import pyarrow as pa
 import pytest
 import torch
 from mlflow import MlflowClient
@@ -99,3 +101,21 @@ def test_models_go_with_their_run(record, tmp_path) -> None:
     tracker.track(ledger.write(changed), changed)
     [after] = models(uri)
     assert after.model_id != before.model_id
+
+
+@pytest.mark.parametrize("where", ["initializer", "attribute"])
+def test_an_exported_network_that_names_other_files_is_refused(record, tmp_path, where) -> None:
+    """A record may come from a shared ledger: it must not choose what is read or written on this machine."""
+    [row] = record.to_pylist()
+    network = onnx.load_from_string(row["exported_onnx"])
+    tensor = network.graph.initializer[0]
+    if where == "attribute":
+        node = network.graph.node.add(op_type="Constant", output=["constant"])
+        node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR, t=tensor)
+        tensor = node.attribute[0].t
+    onnx.external_data_helper.set_external_data(tensor, "../../elsewhere")
+    changed = pa.Table.from_pylist([row | {"exported_onnx": network.SerializeToString()}], schema=record.schema)
+    uri, ledger = new_store(tmp_path), ledger_of(tmp_path)
+    with pytest.raises(ValueError, match="refers to files outside its record"):
+        opened(uri, changed).track(ledger.write(changed), changed)
+    assert not list(tmp_path.rglob("elsewhere"))

@@ -128,7 +128,7 @@ def test_a_table_of_ones_own(houses) -> None:
         ({"dataset": ["houses.csv"], "target": ["price"], "task": ["ranking"]}, "'ranking' is neither"),
         ({"dataset": ["houses.csv"], "target": ["cost"]}, "there is no column 'cost'; there is id, age, town, price"),
         ({"dataset": ["cars.csv"], "target": ["price"]}, "cars.csv is missing"),
-        ({"dataset": ["../houses.csv"], "target": ["price"]}, "tables are files under the data root"),
+        ({"dataset": ["../houses.csv"], "target": ["price"]}, "data are files under the data root"),
         ({"method": ["variance"]}, "compression.method"),
         ({"level": ["1.5"]}, "a share of the units that are removed is less than 1"),
         ({"method": ["snip"]}, "'snip' starts from random weights; choose its group, as --scale reduced --set group="),

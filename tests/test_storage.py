@@ -1,6 +1,7 @@
 """Folders that machines share: an object store by its real protocol, and a folder by file://."""
 
 import multiprocessing
+import pickle
 import time
 import uuid
 
@@ -58,7 +59,11 @@ def test_files_are_written_read_and_removed(uri):
         ("s3://", "is no URI"),
         ("s3://key:secret@bucket/folder", "credentials do not belong into a URI"),
         ("s3://bucket/folder?secret_key=abc", "credentials do not belong into a URI"),
+        ("s3://key:sec/ret@bucket/folder", "credentials do not belong into a URI"),
+        ("s3:key:secret@bucket/folder", "credentials do not belong into a URI"),
+        ("key:secret@bucket/folder", "credentials do not belong into a URI"),
         ("s3://bucket/../other", "must not climb out"),
+        ("file:///folder/%2e%2e/other", "must not climb out"),
         ("ftp://somewhere/folder", "cannot be used"),
     ],
 )
@@ -67,6 +72,7 @@ def test_what_is_no_place_for_a_ledger_is_one_line(given, problem):
         storage.check(given)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert "sec/ret" not in str(caught.value)
 
 
 def test_a_store_that_does_not_answer_is_one_line():
@@ -106,6 +112,42 @@ def test_a_damaged_copy_is_replaced_and_a_damaged_original_set_aside(uri, tables
     assert not mine.finished_ids()
     assert path.with_suffix(".damaged").read_bytes() == damaged
     assert shared.sizes() == {}
+
+
+def test_what_others_call_their_files_leads_nowhere(port, tables, tmp_path):
+    """Whoever can write to a bucket chooses the names of what is in it."""
+    name = uuid.uuid4().hex
+    keys = ("../out.parquet", "/out.parquet", "a/../../out.parquet", "..\\out.parquet", "a/out.parquet", "...parquet")
+    client = object_store.client(port)
+    for key in keys:
+        client.put_object(Bucket="sweeps", Key=f"{name}/density/{key}", Body=b"PAR1")
+    there = {each["Key"] for each in client.list_objects_v2(Bucket="sweeps", Prefix=f"{name}/density/")["Contents"]}
+    assert there == {f"{name}/density/{key}" for key in keys}
+    mine = Ledger(tmp_path / "deep" / "er" / "mine", "density", shared=object_store.uri(port, name))
+    mine.meet()
+    mine.share(mine.write(tables[0]))
+    assert len(mine.finished_ids()) == 8
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) >= 2
+    assert {path.parent for path in written} == {mine.folder}
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    """In a folder to which others may write."""
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "one.parquet").symlink_to(tmp_path / "precious")
+    storage.place(tmp_path / "one.parquet", b"new")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert (tmp_path / "one.parquet").read_bytes() == b"new"
+    assert not (tmp_path / "one.parquet").is_symlink()
+
+
+def test_keys_of_the_environment_do_not_travel(port, tmp_path, monkeypatch):
+    """A ledger goes to every worker."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-key-of-the-environment")
+    mine = Ledger(tmp_path, "density", shared=object_store.uri(port, "folder"))
+    mine.meet()
+    assert b"a-key-of-the-environment" not in pickle.dumps(mine)
 
 
 def test_a_dry_run_sees_what_is_shared_and_leaves_nothing(uri, tables, tmp_path):

@@ -3,12 +3,15 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter, defaultdict
 from io import StringIO
 from pathlib import Path
 
 import networks
+import processes
 import pyarrow as pa
 import pytest
 import ray
@@ -353,30 +356,26 @@ def test_a_sweep_whose_workers_cannot_start_gives_up_and_says_why(tmp_path):
 
 
 def test_ray_listens_on_the_loopback_address_alone():
-    """Every port that a process below this one listens on."""
-    children = defaultdict(list)
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = status.read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        children[parent].append(status.parent.name)
-    family, below = [str(os.getpid())], []
-    while family:
-        below.append(family.pop())
-        family += children[below[-1]]
-    sockets = set()
-    for process in below:
-        for descriptor in Path(f"/proc/{process}/fd").glob("*"):
-            try:
-                sockets.add(os.readlink(descriptor))
-            except OSError:
-                continue
-    listening = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                listening.append(fields[1].split(":")[0])
-    assert len(listening) >= 3
-    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    """At every address of each process below this one."""
+    found = processes.listening(processes.family(os.getpid()))
+    assert len(found) >= 3
+    assert all(address.is_loopback for address, _ in found), found
+
+
+STRANGER = """
+import sys, ray
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+print("let in")
+"""
+
+
+@pytest.mark.parametrize("token", ["own", "other"])
+def test_ray_obeys_those_alone_that_know_its_token(token):
+    """Another process on this machine, which reaches the same ports."""
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+    if token == "other":
+        environment["RAY_AUTH_TOKEN"] = "0" * 64
+    command = [sys.executable, "-c", STRANGER, ray.get_runtime_context().gcs_address]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ("let in" in done.stdout) == (token == "own"), done.stderr
+    assert token == "own" or "AuthenticationError" in done.stderr

@@ -6,9 +6,17 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from raydensity.errors import MissingFiles
+
+
+def below(root: Path, name: str) -> Path:
+    """Where a file or folder lies that is named from the data root; it may be a link. ValueError for one outside."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\0" in name:
+        raise ValueError(f"{name}: data are files under the data root, {root}, named from there")
+    return root / pure
 
 
 def read_bytes(path: Path, *, size: int, md5: str | None = None) -> bytes:

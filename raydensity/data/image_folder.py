@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from raydensity.data.dataset import Arrays, Description, Source
+from raydensity.data.files import below
 from raydensity.errors import MissingFiles
 from raydensity.randomness import generator
 from raydensity.spec import ImageFolder
@@ -41,7 +42,7 @@ def examine(folder: str, *, size: int, root: Path) -> ImageFolder:
     """
     whole = ImageFolder(folder=folder, size=size)
     try:
-        train, test = _parts(root / folder)
+        train, test = _parts(below(root, folder))
     except MissingFiles:
         return whole
     held_out = max(1, min(whole.validation, len(train.files) // 100))
@@ -54,7 +55,7 @@ def files(options: ImageFolder, root: Path) -> tuple[list[tuple[str, int]], list
 
     Raises MissingFiles where a folder is not there, and ValueError where they hold other counts than `options` says.
     """
-    folder = root / options.folder
+    folder = below(root, options.folder)
     train, test = _parts(folder)
     found = {"classes": len(train.classes), "train": len(train.files), "test": len(test.files)}
     for name, count in found.items():

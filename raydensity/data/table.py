@@ -22,6 +22,7 @@ import torch
 
 from raydensity.data.columns import Found, examined
 from raydensity.data.dataset import Arrays, Description, Source
+from raydensity.data.files import below
 from raydensity.data.fitting import fitted, ordered
 from raydensity.encoding import Quantity
 from raydensity.encoding.cells import is_text, tidied
@@ -60,7 +61,7 @@ def examine(
         classes=0,
         digest="",
     )
-    files = tuple(_path(name, root) for name in (source, test_source) if name and not name.startswith(EMBEDDED))
+    files = tuple(below(root, name) for name in (source, test_source) if name and not name.startswith(EMBEDDED))
     return _counted(asked, root, tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
 
 
@@ -141,13 +142,13 @@ def _read(options: Table, root: Path) -> tuple[Found, int, str]:
     if options.source.startswith(EMBEDDED):
         frame, digest = _embedded(options)
         return _examined(options, frame), 0, digest
-    path = _path(options.source, root)
+    path = below(root, options.source)
     frame, hashed, test_rows = read_frame(path, header=[options.target]), hashlib.sha256(), 0
     _add(hashed, path)
     # A Parquet file may say which numbers are categories.
     declared = [name for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     if options.test_source:
-        test_path = _path(options.test_source, root)
+        test_path = below(root, options.test_source)
         test = read_frame(test_path, header=[options.target])
         if list(test.columns) != list(frame.columns):
             raise ValueError(f"{test_path}: its columns are not those of {path.name}")
@@ -187,14 +188,6 @@ def _examined(options: Table, frame: pd.DataFrame, declared: Sequence[str] = (),
         return known(frame.set_axis(rows, axis=0))
     except ValueError as error:
         raise ValueError(f"{options.source} and {options.test_source}: {error}") from None
-
-
-def _path(name: str, root: Path) -> Path:
-    """Where a file lies. ValueError for one outside the data root, or that is no table."""
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"{name}: tables are files under the data root, {root}, named from there")
-    return root / pure
 
 
 def _without_full_stops(test: pd.DataFrame, frame: pd.DataFrame) -> None:
