@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
+
+from servers import Server
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -17,23 +16,13 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"
 @contextlib.contextmanager
 def running(port: int) -> Iterator[None]:
     """moto's server with the bucket `sweeps`; its content goes with it."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = Server([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port)
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
         os.environ.update(CREDENTIALS)
         client(port).create_bucket(Bucket="sweeps")
         yield
     finally:
-        server.kill()
-        server.wait()
+        server.stop()
 
 
 def client(port: int) -> Any:
@@ -45,9 +34,3 @@ def client(port: int) -> Any:
 
 def uri(port: int, folder: str) -> str:
     return f"s3://sweeps/{folder}?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]

@@ -27,22 +27,31 @@ def free_port() -> int:
 class Server:
     """A program that listens on a port of its own, and can be killed and started again."""
 
-    def __init__(self, command: Sequence[str | Path], port: int, *, user: str | None = None, **environment: str):
-        self.command, self.port, self.user = command, port, user
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        port: int,
+        *,
+        user: str | None = None,
+        log: Path = Path(os.devnull),
+        **environment: str,
+    ):
+        self.command, self.port, self.user, self.log = command, port, user, log
         self.environment = {**os.environ, **environment}
         self.start()
 
     def start(self) -> None:
         """Returns when it listens."""
-        self.process = subprocess.Popen(
-            self.command,
-            env=self.environment,
-            user=self.user,
-            cwd="/",
-            start_new_session=True,  # to be killed with all of its processes
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                user=self.user,
+                cwd="/",
+                start_new_session=True,  # to be killed with all of its processes
+                stdout=log,
+                stderr=log,
+            )
         deadline = time.monotonic() + 240
         while True:
             with contextlib.suppress(OSError):
@@ -59,12 +68,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def mlflow_server(backend: str, artifacts: Path) -> Iterator[tuple[Server, str]]:
+def mlflow_server(backend: str, artifacts: Path, *, log: Path = Path(os.devnull)) -> Iterator[tuple[Server, str]]:
     """A tracking server on this database, all artifacts through it, and its URI."""
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", backend, "--artifacts-destination", str(artifacts)]
-    server = Server(command, port, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    server = Server(command, port, log=log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     try:
         yield server, f"http://127.0.0.1:{port}"
     finally:

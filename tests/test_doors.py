@@ -19,6 +19,7 @@ import processes
 import pyarrow.parquet as pq
 import pytest
 from real_sweeps import ROOT
+from servers import free_port
 
 from analysis.runs import pull
 from raydensity import command, mlflow_store, tracking
@@ -60,7 +61,7 @@ def written(folder: Path) -> dict[str, set[str]]:
 def test_a_sweep_tells_no_secret_and_listens_on_loopback_alone(tmp_path):
     """With a password in the tracking URI, keys of an object store and a token of Ray: in no file that the sweep, its
     workers and its servers write, nothing that it prints, and no command line."""
-    port = object_store.free_port()
+    port = free_port()
     (tmp_path / "home").mkdir()
     (tmp_path / "served").mkdir()
     with (
@@ -87,7 +88,7 @@ def test_a_sweep_tells_no_secret_and_listens_on_loopback_alone(tmp_path):
         reached, lines, leaks = set(), set(), {}
         try:
             while driver.poll() is None:
-                everyone = [*processes.family(driver.pid), *processes.family(server.pid)]
+                everyone = [*processes.family(driver.pid), *processes.family(server.process.pid)]
                 lines |= {processes.command_line(process) for process in everyone}
                 reached |= processes.listening(everyone)
                 leaks |= written(Path(temporary))  # Ray's logs, and Tune's state, which goes with the sweep

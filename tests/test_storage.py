@@ -8,6 +8,7 @@ import uuid
 import object_store
 import pyarrow.parquet as pq
 import pytest
+from servers import free_port
 from synthetic import grid, network, records
 
 from raydensity import storage
@@ -17,7 +18,7 @@ from raydensity.storage import SharedFolder, Unreachable
 
 @pytest.fixture(scope="module")
 def port():
-    port = object_store.free_port()
+    port = free_port()
     with object_store.running(port):
         yield port
 
@@ -77,7 +78,7 @@ def test_what_is_no_place_for_a_ledger_is_one_line(given, problem):
 
 def test_a_store_that_does_not_answer_is_one_line():
     with pytest.raises(Unreachable, match=r"^--ledger: s3://sweeps/.* cannot be used"):
-        storage.check(object_store.uri(object_store.free_port(), "folder"))
+        storage.check(object_store.uri(free_port(), "folder"))
 
 
 def test_two_machines_have_the_same_ledger(uri, tables, tmp_path):
@@ -162,7 +163,7 @@ def test_a_dry_run_sees_what_is_shared_and_leaves_nothing(uri, tables, tmp_path)
 
 
 def test_records_are_safe_while_the_store_is_away(tables, tmp_path):
-    port = object_store.free_port()
+    port = free_port()
     uri = object_store.uri(port, "folder")
     with object_store.running(port):
         mine = Ledger(tmp_path, "density", shared=uri)
