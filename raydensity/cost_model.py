@@ -147,8 +147,8 @@ def need(spec: NetworkSpec, *, device: str) -> Need:
     smallest = 2 if doubled else 1
     tiny = device == "gpu" and counted.parameters <= TINY
     most = MOST_ON_GPU if tiny else MAX_NETWORKS if spec.compression is None else MOST_OF_ONE
-    compiled = device == "cpu" and _is_shallow(spec)
-    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, most, compiled=compiled)
+    shallow = device == "cpu" and _is_shallow(spec)
+    return Need(seconds, own, step_seconds, shared, smallest, checkpoint, most, compiled=shallow)
 
 
 def _convolving(counted: Counted) -> float:
