@@ -176,8 +176,8 @@ def test_networks_of_a_mixed_cluster_start_as_their_devices_get_free(ledger):
     """None waits behind those of the other device; GPUs get their cores first."""
     gib = 2**30
     nodes = [Node(cpus=2, gpus=1, gpu_memory=8 * gib), Node(cpus=4), Node(cpus=4)]
-    convolutions = [networks.network("conv2", init_seed=seed, epochs=20) for seed in range(60)]
-    sparse = [simulated.spiral(SNIP(nonzeros=20), init_seed=seed) for seed in range(400)]
+    convolutions = [networks.network("conv2", init_seed=seed, epochs=20) for seed in range(600)]
+    sparse = [simulated.spiral(SNIP(nonzeros=20), init_seed=seed) for seed in range(4000)]
     specs = {spec.id: spec for spec in [*sparse, *convolutions]}
     made = plan.make("density", scale="quick", networks=specs, ledger=ledger, nodes=nodes)
     assert Counter(spec.id for cohort in made.cohorts for spec in cohort.specs) == Counter(specs.keys())
