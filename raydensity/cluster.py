@@ -30,7 +30,7 @@ for _name, _value in {
 
 import ray  # noqa: E402
 from ray._private import ray_constants  # noqa: E402
-from ray._raylet import AuthenticationTokenLoader  # noqa: E402
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # noqa: E402
 from ray.autoscaler.sdk import request_resources  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
