@@ -130,7 +130,9 @@ def place(needs: Mapping[str, Need], places: Sequence[Slots]) -> Slots:
         return slot.count * networks / own.cohort_seconds(networks)
 
     def room(slot: Slots) -> float:
-        return (slot.gpu_memory or slot.memory) - needs[slot.device].cohort_bytes(1) / MEMORY_SHARE
+        # On a GPU that is none of CUDA's a cohort stays on its core.
+        own = needs[slot.device] if slot.gpu_memory else needs.get("cpu", needs[slot.device])
+        return (slot.gpu_memory or slot.memory) - own.cohort_bytes(1) / MEMORY_SHARE
 
     fitting = [slot for slot in places if room(slot) >= 0] or [max(places, key=room)]
     fastest = {slot.device: slot for slot in sorted(fitting, key=rate)}

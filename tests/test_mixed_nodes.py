@@ -14,7 +14,8 @@ from raydensity.experiment import cohort_id
 from raydensity.placement import MEMORY_SHARE, Node
 from raydensity.spec.sparsity import SNIP
 
-pytestmark = pytest.mark.timeout(600)  # every worker imports torch and MLflow, which a busy machine does slowly
+# Every worker imports torch and MLflow, which a busy machine does slowly.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 LARGE = mlps(2, width=5)
 POOR = int(0.9 * cost_model.need(LARGE[0], device="cpu").cohort_bytes(1) / MEMORY_SHARE)  # bytes a core
