@@ -16,7 +16,7 @@ from pathlib import Path
 from object_store import free_port
 from real_sweeps import wait_for
 
-SECONDS = 120  # for the server to start, and for an answer
+SECONDS = 300  # for the server to start, and for an answer
 
 
 @contextlib.contextmanager
@@ -34,6 +34,7 @@ def running(folder: Path, *, user: str, password: str) -> Iterator[tuple[int, su
     serving.start()
     try:
         wait_for(lambda: server.poll() is not None or _status(inner) == 200, SECONDS)
+        assert server.poll() is None, (folder / "server.log").read_text()
         yield door.server_address[1], server
     finally:
         door.shutdown()
