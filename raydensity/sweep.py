@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from rich.console import Console
 from rich.table import Table
 
@@ -104,6 +105,8 @@ def _tune(
         gpus=[cohort.gpu for cohort in plan.cohorts],
         home=ray.get_runtime_context().get_node_id(),
     )
+    # Tune has Ray hand these keys to its workers, and Ray writes what it hands over to a log that others may read.
+    class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told once, at the end
     resources = [cohort.resources for cohort in plan.cohorts]
     trainable = tune.with_resources(tune.with_parameters(trial, job=job), lambda config: resources[config["cohort"]])
