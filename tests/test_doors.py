@@ -57,6 +57,7 @@ def written(folder: Path) -> dict[str, set[str]]:
     return {name: whose for name, whose in found.items() if whose}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_sweep_tells_no_secret_and_listens_on_loopback_alone(tmp_path):
     """With a password in the tracking URI, keys of an object store and a token of Ray: in no file that the sweep, its

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import secrets
 import signal
 import subprocess
 import sys
@@ -311,6 +312,20 @@ def test_a_shared_ledger_is_gone_on_with_from_another_folder(tmp_path):
     assert second.finished() == second.shown() == once([*cohorts[0], *cohorts[1]])
     files = len(list((tmp_path / "shared" / "density").iterdir()))
     assert files == len(list(log.iterdir())) == 1 + len(planned.cohorts)
+
+
+def test_keys_of_the_environment_are_in_none_of_rays_files(tmp_path, monkeypatch):
+    """Which others may read. All that a sweep writes: test_doors.py."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key := secrets.token_hex(20))
+    mine = Sweep(tmp_path)
+    (log := tmp_path / "log").mkdir()
+    specs = mlps(2)
+    assert mine.run(mine.plan_of(specs), runner=standin(specs, log)).missing == 0
+    files = [
+        path for path in Path(ray._private.worker._global_node.get_session_dir_path()).rglob("*") if path.is_file()
+    ]
+    assert any(path.name == "runtime_env_agent.log" for path in files)
+    assert not [path for path in files if key.encode() in path.read_bytes()]
 
 
 def test_workers_with_other_code_than_the_driver_train_nothing_and_say_so(tmp_path, monkeypatch):
