@@ -100,8 +100,10 @@ class Lab:
         self.folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         try:
-            kept = [*self.python, *self.kept, str(self.folder)]
-            self._start("gateway", ["unshare", "--net", "--mount"], GATEWAY, kept, DISK="gateway")
+            kept = [Path(each) for each in dict.fromkeys((*self.python, *self.kept, str(self.folder)))]
+            # What is within another comes with that: a virtual environment is often within the checkout.
+            kept = [each for each in kept if not any(other in each.parents for other in kept)]
+            self._start("gateway", ["unshare", "--net", "--mount"], GATEWAY, [*map(str, kept)], DISK="gateway")
             self._wait_for(["test", "-e", "/run/ready"])
             for number, address in enumerate(self.addresses, start=1):
                 self.start(address, name=f"host{number}")

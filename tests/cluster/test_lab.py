@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from lab import Lab, missing
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"no test hosts can be made here: {missing()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=f"no test hosts can be made here: {missing()}"),
+]
 
 
 def test_hosts_are_machines_of_their_own_and_go_without_a_trace(tmp_path):
