@@ -3,11 +3,9 @@
 import signal
 
 import pytest
-from real_sweeps import GRID, assert_all_tracked, assert_the_same, finish, records, start, wait_for
+from real_sweeps import assert_all_tracked, assert_the_same, finish, records, start, wait_for
 from servers import mlflow_server, postgresql
 from synthetic import new_store
-
-from raydensity.ledger import Ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -63,20 +61,3 @@ def test_a_restarted_database_loses_nothing(tmp_path, database, undisturbed):
         finish(sweep)
         assert_the_same(tmp_path, undisturbed)
         assert_all_tracked(uri)
-
-
-def test_three_sweeps_at_once_share_a_server_and_a_database(tmp_path, database):
-    """None of them finds the experiment: each may be the one that makes it."""
-    _, store = database
-    folders = [tmp_path / name for name in ("first", "second", "third")]
-    with mlflow_server(store, tmp_path / "artifacts") as (_, uri):
-        sweeps = []
-        for folder, widths in zip(folders, ("0.5,1", "1,2", "0.1,5"), strict=True):  # the first two share networks
-            folder.mkdir()
-            grid = [setting.replace("width=1,5", f"width={widths}") for setting in GRID]
-            sweeps.append(start(folder, grid, uri=uri))
-        for sweep in sweeps:
-            assert "16 networks" in finish(sweep)
-        assert_all_tracked(uri, networks=40, runs=48)
-        for folder in folders:
-            assert Ledger(folder / "results", "density").summary().num_rows == 16

@@ -6,9 +6,7 @@ test_sweep.py.
 
 import contextlib
 import os
-import shutil
 import signal
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -22,7 +20,6 @@ from real_sweeps import (
     finish,
     kill,
     records,
-    runs_of,
     start,
     wait_for,
     workers,
@@ -121,27 +118,6 @@ def test_a_truncated_record_is_trained_again(folder, undisturbed):
     assert f"{victim.name} is damaged" in output
     assert_the_same(folder, undisturbed)
     assert_all_tracked(f"sqlite:///{folder}/mlflow.db")
-
-
-@pytest.mark.parametrize("days", [2, -2])
-def test_a_clock_that_jumps_changes_nothing(folder, undisturbed, tmp_path, days):
-    """For every process of the sweep."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    library, offset = tmp_path / "jumping_clock.so", tmp_path / "offset"
-    source = Path(__file__).parent / "jumping_clock.c"
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-    offset.write_bytes(struct.pack("l", 0))
-    sweep = start(folder, environment={"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)})
-    wait_for(lambda: records(folder))
-    with offset.open("r+b") as file:  # in place, for they have it in memory
-        file.write(struct.pack("l", days * 24 * 3600))
-    finish(sweep)
-    assert_the_same(folder, undisturbed)
-    assert_all_tracked(f"sqlite:///{folder}/mlflow.db")
-    [swept] = [run for run in runs_of(f"sqlite:///{folder}/mlflow.db") if run.data.tags["raydensity.kind"] == "sweep"]
-    assert abs(swept.info.end_time / 1000 - time.time() - days * 24 * 3600) < 600  # it did jump
 
 
 def test_a_network_that_diverges_leaves_its_neighbours_as_they_are(folder):
