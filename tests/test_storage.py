@@ -1,6 +1,7 @@
 """Folders that machines share: an object store by its real protocol, and a folder by file://."""
 
 import multiprocessing
+import os
 import pickle
 import time
 import uuid
@@ -204,6 +205,15 @@ def test_two_drivers_do_not_share_a_folder_and_a_killed_one_lets_go(uri, tables,
         mine.shared.write(storage.LOCK, b"another driver, which took this one for dead")
         with pytest.raises(Superseded):
             mine.write(tables[0], owner=owner)
+
+
+def test_a_dead_drivers_lock_from_before_the_clock_was_set_back_holds_nobody_up(tmp_path):
+    folder = SharedFolder(tmp_path.as_uri())
+    folder.write(storage.LOCK, b"a driver that was killed")
+    later = time.time() + 2 * 24 * 3600
+    os.utime(tmp_path / storage.LOCK, (later, later))
+    with folder.held("mine"):
+        assert folder.is_held("mine")
 
 
 def test_a_driver_gives_signs_of_life(uri, monkeypatch):
