@@ -200,6 +200,11 @@ def share(bytes_needed: float, slot: Slots) -> float:
     return max(slot.gpu, 1 / fitting)
 
 
+def slot_counts(slots: Iterable[Slots]) -> dict[Kind, int]:
+    """How many cohorts run at a time in slots of each kind."""
+    return {slot.kind: slot.count for slot in slots}
+
+
 def starts(work: Iterable[tuple[Kind, float]], slot_counts: Mapping[Kind, int]) -> list[float]:
     """When cohorts start, in this order, each in the first free slot of its kind; `work` has kind and seconds of each,
     `slot_counts` how many slots there are. Slots of richer nodes count as if others left them free."""

@@ -41,6 +41,10 @@ class Cohort:
     required: tuple[tuple[str, float], ...] = ()
 
     @property
+    def device(self) -> str:
+        return "gpu" if self.gpu else "cpu"
+
+    @property
     def resources(self) -> dict[str, float]:
         """The request to Ray."""
         return {"cpu": 1, "gpu": self.gpu, **dict(self.required)}
@@ -48,7 +52,7 @@ class Cohort:
     @property
     def work(self) -> tuple[Kind, float]:
         """The kind of slots that it runs in, and its seconds."""
-        return ("gpu" if self.gpu else "cpu", self.required), self.seconds
+        return (self.device, self.required), self.seconds
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Plan:
     @property
     def slot_counts(self) -> dict[Kind, int]:
         """How many cohorts run at a time in slots of each kind."""
-        return {slot.kind: slot.count for slot in self.slots}
+        return placement.slot_counts(self.slots)
 
     @property
     def seconds(self) -> float:
@@ -105,7 +109,7 @@ class Plan:
         text = f"{len(self.networks):,} networks, {len(self.done):,} of them done"
         if not left:
             return f"{text}: nothing to train"
-        used = {"gpu" if cohort.gpu else "cpu" for cohort in self.cohorts}
+        used = {cohort.device for cohort in self.cohorts}
         where = " and ".join(
             f"{slot.count} at a time" + (f", each on {slot.gpu:g} of a GPU" if slot.gpu else " on cores")
             for slot in self.slots
@@ -163,7 +167,7 @@ def make(
                     gpu = placement.share(taken.cohort_bytes(len(part)), slot)
                 spent = taken.cohort_seconds(len(part))
                 cohorts.append(Cohort(tuple(specs[i] for i in chosen), spent, gpu, slot.required))
-    cohorts = _in_order(cohorts, {slot.kind: slot.count for slot in slots})
+    cohorts = _in_order(cohorts, placement.slot_counts(slots))
     row_bytes = ledger.bytes_per_network(finished)
     left = np.bincount(known.of[~done], minlength=len(needs)).tolist()
     disk = sum(count * _disk(spec, row_bytes, tracked) for count, spec in zip(left, known.specs, strict=True))

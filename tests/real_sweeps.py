@@ -76,7 +76,11 @@ def assert_the_same(disturbed, undisturbed):
     )
     assert found == expected
     assert set(found.values()) == {1}
-    tables = sorted((undisturbed / "results" / "report" / "density" / "tables").glob("*.csv"))
+    assert_the_same_tables(disturbed, undisturbed, "density")
+
+
+def assert_the_same_tables(disturbed, undisturbed, study):
+    tables = sorted((undisturbed / "results" / "report" / study / "tables").glob("*.csv"))
     assert tables
     for table in tables:
         assert (disturbed / table.relative_to(undisturbed)).read_text() == table.read_text()
@@ -88,14 +92,9 @@ def ids(table):
 
 def assert_all_tracked(uri, count=16):
     """MLflow has every network once, and nothing that is unfinished."""
-    found = runs_of(uri)
-    assert {run.info.status for run in found} == {"FINISHED"}
-    shown = [run.data.tags["raydensity.network_id"] for run in found if "raydensity.network_id" in run.data.tags]
-    assert len(shown) == len(set(shown)) == count
-
-
-def runs_of(uri):
-    """All that the experiment `density` has."""
     client = MlflowClient(uri)
     [experiment] = [e for e in client.search_experiments() if e.name == "density"]
-    return client.search_runs([experiment.experiment_id], max_results=1000)
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    shown = [run.data.tags["raydensity.network_id"] for run in runs if "raydensity.network_id" in run.data.tags]
+    assert len(shown) == len(set(shown)) == count

@@ -17,6 +17,7 @@ from real_sweeps import (
     GRID,
     assert_all_tracked,
     assert_the_same,
+    assert_the_same_tables,
     finish,
     kill,
     records,
@@ -177,7 +178,4 @@ def test_a_search_that_is_killed_loses_nothing_and_does_nothing_twice(tmp_path):
 
     assert len(rows(undisturbed)) == 832
     assert rows(disturbed) == rows(undisturbed)
-    tables = sorted((undisturbed / "results" / "report" / "sparsest" / "tables").glob("*.csv"))
-    assert tables
-    for table in tables:
-        assert (disturbed / table.relative_to(undisturbed)).read_text() == table.read_text()
+    assert_the_same_tables(disturbed, undisturbed, "sparsest")

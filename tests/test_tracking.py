@@ -1,7 +1,6 @@
 """MLflow: the layout, what is not finite, a tracker that is away."""
 
 import math
-import socket
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import simulated
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from servers import free_port
 from synthetic import new_store
 from tracked import cohort_of, ledger_of, opened, runs
 
@@ -180,12 +180,9 @@ def test_long_curves_are_sent_in_batches(tmp_path, ledger):
 
 
 def test_an_unreachable_tracker_is_one_clear_line_within_seconds(tmp_path):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
     start = time.monotonic()
     with pytest.raises(ValueError, match=r"--tracking-uri: .* cannot be used") as caught:
-        tracking.check(f"http://127.0.0.1:{port}")
+        tracking.check(f"http://127.0.0.1:{free_port()}")
     assert time.monotonic() - start < 20
     assert "\n" not in str(caught.value)
 
